@@ -1,0 +1,32 @@
+"""Which steps of which rows are there: lengths and masks [T, B], and moving steps by them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def mask_from_lengths(lengths: Tensor, num_steps: int) -> Tensor:
+    """bool [T, B] from lengths [B]: True at the first ``lengths[b]`` steps of row b."""
+    steps = torch.arange(num_steps, device=lengths.device)
+    return steps[:, None] < lengths[None, :]
+
+
+def running_order(mask: Tensor, reverse: bool) -> Tensor:
+    """Steps [T, B] by row: those in the mask first, in running order, then the others."""
+    num_steps = mask.shape[0]
+    steps = torch.arange(num_steps, device=mask.device)[:, None].expand_as(mask)
+    ranks = num_steps - 1 - steps if reverse else steps
+    return torch.where(mask, ranks, ranks + num_steps).argsort(dim=0)
+
+
+def take_steps(xs: Tensor, order: Tensor) -> Tensor:
+    """xs [T, B, ...] with row b's step t taken from step ``order[t, b]``."""
+    index = order.reshape(*order.shape, *(1,) * (xs.dim() - 2))
+    return xs.gather(0, index.expand_as(xs))
+
+
+def zero_masked(xs: Tensor, mask: Tensor) -> Tensor:
+    """xs [T, B, ...] with zeros where the mask is False, whatever stood there, NaN included."""
+    there = mask.reshape(*mask.shape, *(1,) * (xs.dim() - 2))
+    return torch.where(there, xs, torch.zeros((), dtype=xs.dtype, device=xs.device))

@@ -1,0 +1,101 @@
+"""Trees of tensors: tuples, named tuples and dicts, nested at will, with tensors as leaves.
+
+A list is not a tree: it would be too easily confused with a sequence over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from torch import Tensor
+
+from ostinato.errors import StateError
+from ostinato.typing import Tree
+
+
+def children(tree: Tree) -> list[tuple[str, Tree]] | None:
+    """The (path step, sub-tree) pairs of an inner node; None for a leaf."""
+    if isinstance(tree, tuple):
+        items = cast("tuple[Tree, ...]", tree)
+        names = getattr(items, "_fields", None)
+        if names is None:
+            return [(f"[{i}]", item) for i, item in enumerate(items)]
+        return [(f".{name}", item) for name, item in zip(names, items, strict=True)]
+    if isinstance(tree, dict):
+        entries = cast("dict[str, Tree]", tree)
+        return [(f"[{key!r}]", value) for key, value in entries.items()]
+    return None
+
+
+def rebuild(like: Tree, items: list[Any]) -> Tree:
+    """A node of the kind of `like` with these children."""
+    if isinstance(like, dict):
+        return dict(zip(cast("dict[str, Tree]", like), items, strict=True))
+    return type(like)(*items) if hasattr(like, "_fields") else tuple(items)
+
+
+def paths(tree: Tree, prefix: str = "") -> list[tuple[str, Tensor]]:
+    """Every leaf with its path, as in ``state[0].h``; another leaf than a tensor is an error."""
+    nodes = children(tree)
+    if nodes is not None:
+        return [leaf for step, node in nodes for leaf in paths(node, prefix + step)]
+    if isinstance(tree, Tensor):
+        return [(prefix, tree)]
+    raise StateError(
+        prefix or "tree",
+        wanted="a tensor, or a tuple, named tuple or dict of tensors",
+        got=type(tree).__name__,
+        remedy="Use a tuple in place of a list, and () in place of None.",
+    )
+
+
+def leaves(tree: Tree) -> list[Tensor]:
+    """The leaves, in the order of `paths`."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    return [leaf for _, leaf in paths(tree)]
+
+
+def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """The tree of ``fn(leaf, *leaves of the others at the same place)``."""
+    nodes = children(tree)
+    if nodes is None:
+        return fn(tree, *others)
+    rows = [[node for _, node in children(other) or []] for other in others]
+    return rebuild(tree, [map(fn, *trees) for trees in zip((n for _, n in nodes), *rows, strict=True)])
+
+
+def describe(tree: Tree) -> str:
+    """The shapes of a tree, as in ``([3, 4], [3, 4])``."""
+    nodes = children(tree)
+    if nodes is None:
+        return str(list(tree.shape)) if isinstance(tree, Tensor) else type(tree).__name__
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{step[1:-1]}: {describe(node)}" for step, node in nodes) + "}"
+    parts = [f"{step[1:]}={describe(n)}" if step[0] == "." else describe(n) for step, n in nodes]
+    name = type(tree).__name__ if hasattr(tree, "_fields") else ""
+    return f"{name}({', '.join(parts)}{',' if len(parts) == 1 and not name else ''})"
+
+
+def mismatch(wanted: Tree, got: Tree, path: str) -> str | None:
+    """The first place where two trees differ in structure or shape, in words; None if nowhere."""
+    ours, theirs = children(wanted), children(got)
+    if ours is None or theirs is None:
+        if ours is None and theirs is None and isinstance(got, Tensor):
+            same = wanted.shape == got.shape and wanted.dtype == got.dtype
+            return None if same else _difference(wanted, got, path)
+        return f"{path}: wanted {describe(wanted)}, got {describe(got)}"
+    if type(wanted) is not type(got) or [step for step, _ in ours] != [step for step, _ in theirs]:
+        return f"{path}: wanted {describe(wanted)}, got {describe(got)}"
+    for (step, a), (_, b) in zip(ours, theirs, strict=True):
+        found = mismatch(a, b, path + step)
+        if found:
+            return found
+    return None
+
+
+def _difference(wanted: Tensor, got: Tensor, path: str) -> str:
+    if wanted.shape != got.shape:
+        return f"{path}: wanted shape {list(wanted.shape)}, got {list(got.shape)}"
+    return f"{path}: wanted dtype {wanted.dtype}, got {got.dtype}"

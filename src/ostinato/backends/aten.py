@@ -1,0 +1,177 @@
+"""Torch's own kernels for the standard cells: oneDNN on a CPU, cuDNN on CUDA.
+
+Stateless modules that act on features alone are applied once to the whole sequence.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from ostinato import _padding
+from ostinato.backends.base import Backend
+from ostinato.backends.call import Call, in_transform
+from ostinato.cell import Lift
+from ostinato.cells import GRU, LSTM, Elman, GatedCell
+from ostinato.typing import State, Tree
+
+FEATUREWISE: tuple[type[nn.Module], ...] = (
+    nn.Identity,
+    nn.Linear,
+    nn.Embedding,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.Dropout,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Softplus,
+    nn.Hardtanh,
+)
+"""Modules that act on the features of a step alone, whatever dimensions lead."""
+
+
+@final
+class Aten(Backend):
+    """Torch's fused recurrent kernels."""
+
+    name: ClassVar[str] = "aten"
+
+    def refuse(self, call: Call) -> str | None:
+        if isinstance(call.cell, Lift):
+            return refuse_module(call.cell.module)
+        return refuse_cell(call) or refuse_context(call)
+
+    def describe(self, call: Call) -> str:
+        if isinstance(call.cell, Lift):
+            return "applied once to all steps"
+        where = {"cpu": "oneDNN or native", "cuda": "cuDNN"}.get(call.sample.device.type, "native")
+        packed = isinstance(call.cell, LSTM) and call.mask is not None
+        return f"torch's {where} kernel" + (", on packed rows" if packed else "")
+
+    def run(self, call: Call) -> tuple[Tree, State]:
+        cell = call.cell
+        if isinstance(cell, Lift):
+            return call.masked(cell.module(call.masked(call.xs))), call.state
+        cell = cast("GatedCell", cell)
+        if call.mask is None:
+            xs = call.xs.flip(0) if call.reverse else call.xs
+            ys, state = kernel(cell, xs, call.state)
+            return (ys.flip(0) if call.reverse else ys), state
+        return run_masked(cell, call, call.mask)
+
+
+def refuse_module(module: nn.Module) -> str | None:
+    """Why a stateless module cannot be applied to all steps at once."""
+    if type(module) in FEATUREWISE:
+        return None
+    if type(module) is nn.Sequential:
+        return next(filter(None, map(refuse_module, module)), None)
+    return f"{type(module).__name__} is not known to act on the features of a step alone"
+
+
+def refuse_cell(call: Call) -> str | None:
+    """Why torch has no kernel for this cell."""
+    cell = call.cell
+    name = type(cell).__name__
+    if not isinstance(cell, (Elman, LSTM, GRU)):
+        return f"torch has no kernel for {name}"
+    if cell.layer_norm:
+        return f"torch's {name} kernel has no layer norm"
+    if isinstance(cell, GRU) and cell.reset != "after":
+        return 'torch\'s GRU kernel has reset="after" only'
+    if isinstance(cell, Elman) and cell.activation not in ("tanh", "relu"):
+        return "torch's kernels have tanh and relu only"
+    return None
+
+
+def refuse_context(call: Call) -> str | None:
+    """Why torch's kernels cannot be used here and now."""
+    if call.resets is not None:
+        return "torch's kernels have no resets"
+    if in_transform():
+        return "torch's kernels cannot run under functorch transforms or forward-mode AD"
+    if call.sample.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return "torch's CPU kernels cannot train under autocast"
+    return None
+
+
+def weights(cell: GatedCell) -> list[Tensor]:
+    """The weights of a cell in the order of torch's kernels."""
+    ordered = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    ordered.append(cell.weight_hr if isinstance(cell, LSTM) else None)
+    return [weight for weight in ordered if weight is not None]
+
+
+def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
+    """One layer, one direction, over [T, B, I], all steps there."""
+    # biases, layers, dropout, training, bidirectional, batch first
+    form = (cell.bias, 1, 0.0, cell.training, False, False)
+    if isinstance(cell, LSTM):
+        h, c = state
+        ys, h, c = torch.lstm(xs, [h[None], c[None]], weights(cell), *form)
+        return ys, (h[0], c[0])
+    ys, h = simple_kernel(cell)(xs, state[None], weights(cell), *form)
+    return ys, h[0]
+
+
+def simple_kernel(cell: GatedCell):  # noqa: ANN201  (torch's overloads have no common type)
+    """The kernel of a cell whose state is h alone."""
+    if isinstance(cell, GRU):
+        return torch.gru
+    assert isinstance(cell, Elman)
+    return torch.rnn_tanh if cell.activation == "tanh" else torch.rnn_relu
+
+
+def run_masked(cell: GatedCell, call: Call, mask: Tensor) -> tuple[Tensor, State]:
+    """Move each row's steps to the front in running order, run them, and move them back.
+
+    Masked steps hold the state, so leaving them out changes nothing.
+    """
+    xs = call.masked(call.xs)
+    lengths = mask.sum(0)
+    in_place = call.lengths is not None and not call.reverse
+    order = None if in_place else _padding.running_order(mask, call.reverse)
+    moved = xs if order is None else _padding.take_steps(xs, order)
+    run = run_packed if isinstance(cell, LSTM) else run_padded
+    ys, state = run(cell, moved, call.state, lengths)
+    if order is not None:
+        ys = _padding.take_steps(ys, order.argsort(dim=0))
+    return call.masked(ys), state
+
+
+def run_padded(
+    cell: GatedCell, xs: Tensor, h: Tensor, lengths: Tensor
+) -> tuple[Tensor, State]:
+    """Run all steps, then read the state at each row's last one: h is y."""
+    ys, _ = kernel(cell, xs, h)
+    last = (lengths - 1).clamp(min=0)[None, :, None].expand(1, -1, h.shape[1])
+    return ys, torch.where(lengths[:, None] > 0, ys.gather(0, last)[0], h)
+
+
+def run_packed(
+    cell: LSTM, xs: Tensor, state: State, lengths: Tensor
+) -> tuple[Tensor, State]:
+    """Run packed: c is not in ys, so that it must be stopped at each row's last step."""
+    h, c = state
+    some = lengths.clamp(min=1).cpu()
+    packed = pack_padded_sequence(xs, some, enforce_sorted=False)
+    there, back = packed.sorted_indices, packed.unsorted_indices
+    assert there is not None and back is not None
+    hx = [h[None, there], c[None, there]]
+    ys, h_n, c_n = torch.lstm(
+        packed.data, packed.batch_sizes, hx, weights(cell), cell.bias, 1, 0.0, cell.training, False
+    )
+    padded, _ = pad_packed_sequence(
+        PackedSequence(ys, packed.batch_sizes, there, back), total_length=xs.shape[0]
+    )
+    ran = lengths[:, None] > 0
+    return padded, (torch.where(ran, h_n[0, back], h), torch.where(ran, c_n[0, back], c))

@@ -1,0 +1,68 @@
+"""One run of a cell over time, checked and ready for any backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostinato import _padding, _tree
+from ostinato.cell import Cell
+from ostinato.typing import State, Tree
+
+
+@dataclass(frozen=True)
+class Call:
+    """What `ostinato.unroll` was asked, with every argument checked.
+
+    ``xs`` is a tree of [T, B, ...] with T >= 1; ``mask`` and ``resets`` are bool [T, B] or None;
+    ``lengths`` [B] is set where the mask is that of right padding. ``state`` is the state before
+    the first step, ``initial`` what a reset goes back to (None without resets).
+    """
+
+    cell: Cell
+    xs: Tree
+    state: State
+    mask: Tensor | None = None
+    lengths: Tensor | None = None
+    resets: Tensor | None = None
+    initial: State = None
+    reverse: bool = False
+
+    @property
+    def sample(self) -> Tensor:
+        """A leaf of xs, for sizes and the device."""
+        return _tree.leaves(self.xs)[0]
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return self.sample.shape[0]
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self.sample.shape[1]
+
+    def masked(self, tree: Tree) -> Tree:
+        """A tree of [T, B, ...] with zeros at masked steps; itself without a mask."""
+        mask = self.mask
+        if mask is None:
+            return tree
+        return _tree.map(lambda xs: _padding.zero_masked(xs, mask), tree)
+
+
+def initial_state(cell: Cell, sample: Tensor, batch_size: int) -> State:
+    """The cell's initial state where xs is, in the dtype of the cell's parameters, else of xs."""
+    dtype = next((p.dtype for p in cell.parameters() if p.is_floating_point()), None)
+    if dtype is None and sample.is_floating_point():
+        dtype = sample.dtype
+    return cell.initial_state(batch_size, dtype=dtype, device=sample.device)
+
+
+def in_transform() -> bool:
+    """Whether a functorch transform (vmap, grad, jvp) or forward-mode AD is under way."""
+    # torch has no public way to ask; torch.autograd.Function asks the first like this itself
+    functorch: bool = torch._C._are_functorch_transforms_active()  # pyright: ignore
+    return functorch or torch.autograd.forward_ad._current_level >= 0  # pyright: ignore

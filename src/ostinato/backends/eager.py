@@ -1,0 +1,111 @@
+"""The definition: a Python loop over time. Every other backend is compared with it.
+
+Without masks and resets it is these six lines::
+
+    ys = []
+    for x in xs.unbind(0):
+        y, state = cell(x, state)
+        ys.append(y)
+    return torch.stack(ys), state
+
+It runs any cell on any device and in any dtype, under functorch transforms, and can be
+differentiated twice.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from ostinato import _tree
+from ostinato.backends.base import Backend
+from ostinato.backends.call import Call
+from ostinato.cell import Cell
+from ostinato.errors import ShapeError, StateError
+from ostinato.typing import State, Tree
+
+
+@final
+class Eager(Backend):
+    """The loop over time in Python."""
+
+    name: ClassVar[str] = "eager"
+
+    def refuse(self, call: Call) -> str | None:
+        return None
+
+    def describe(self, call: Call) -> str:
+        return "a Python loop over the steps"
+
+    def run(self, call: Call) -> tuple[Tree, State]:
+        xs, state = steps(call.masked(call.xs)), call.state
+        masks = None if call.mask is None else call.mask.unbind(0)
+        resets = None if call.resets is None else call.resets.unbind(0)
+        ys: list[Tree] = [None] * len(xs)
+        order = range(len(xs))[::-1] if call.reverse else range(len(xs))
+        for t in order:
+            if resets is not None:
+                state = select(resets[t], call.initial, state)
+            y, after = call.cell(xs[t], state)
+            if t == order[0]:
+                check_step(call.cell, state, y, after, call.batch_size)
+            state = after if masks is None else select(masks[t], after, state)
+            ys[t] = y
+        return call.masked(_tree.map(lambda *leaves: torch.stack(leaves), *ys)), state
+
+
+def steps(xs: Tree) -> list[Tree]:
+    """The T steps of a tree of [T, B, ...]. By unbind: x[t] would cost T^2 in the backward."""
+    rows = [leaf.unbind(0) for leaf in _tree.leaves(xs)]
+    if isinstance(xs, Tensor):
+        return list(rows[0])
+
+    def at(t: int) -> Tree:
+        leaves = iter(rows)
+        return _tree.map(lambda _: next(leaves)[t], xs)
+
+    return [at(t) for t in range(len(rows[0]))]
+
+
+def select(rows: Tensor, yes: State, no: State) -> State:
+    """By row [B], the state ``yes`` where True and ``no`` where False.
+
+    A leaf that is the same in both stays as it is, and so does one that all rows share.
+    """
+
+    def leaf(a: Tensor, b: Tensor) -> Tensor:
+        if a is b or b.shape[0] != rows.shape[0]:
+            return b
+        return torch.where(rows.reshape(-1, *(1,) * (b.dim() - 1)), a, b)
+
+    return _tree.map(leaf, yes, no)
+
+
+def check_step(cell: Cell, before: State, y: Tree, after: State, batch_size: int) -> None:
+    """Raise where a step changed the form of the state, or gave a y without the batch."""
+    found = _tree.mismatch(before, after, "state")
+    if found and not (torch.is_autocast_enabled(y_device(y)) and "dtype" in found):
+        path, said = found.split(": wanted ", 1)
+        wanted, got = said.rsplit(", got ", 1)
+        raise StateError(
+            f"{path} after a step of {type(cell).__name__}",
+            wanted=f"{wanted}, as before the step",
+            got=got,
+            remedy="The state must keep its tree, shapes and dtypes; mend forward or initial_state.",
+        )
+    for path, leaf in _tree.paths(y, "y"):
+        if leaf.dim() == 0 or leaf.shape[0] != batch_size:
+            raise ShapeError(
+                f"{path} of {type(cell).__name__}",
+                wanted=f"[{batch_size}, ...], one row for each of the batch",
+                got=str(list(leaf.shape)),
+                remedy="A cell must keep the rows of the batch apart.",
+            )
+
+
+def y_device(y: Tree) -> str:
+    """The device type of what a step gave."""
+    found = _tree.leaves(y)
+    return found[0].device.type if found else "cpu"

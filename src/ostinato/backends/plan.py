@@ -1,0 +1,117 @@
+"""Who runs what: the backends in order, the choice among them, and its explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from ostinato.backends.aten import Aten
+from ostinato.backends.base import Backend
+from ostinato.backends.call import Call, initial_state
+from ostinato.backends.eager import Eager
+from ostinato.cell import Cell, Lift
+from ostinato.combine.composite import Composite
+from ostinato.errors import ArgumentError, BackendError
+from ostinato.typing import State, Tree
+
+BACKENDS: tuple[Backend, ...] = (Aten(), Eager())
+"""Every backend, the fastest first. ``auto`` takes the first that does not refuse."""
+
+_default: ContextVar[str] = ContextVar("ostinato_backend", default="auto")
+
+
+@contextmanager
+def backend(name: str) -> Generator[None]:
+    """Within the block, calls that ask for no backend use this one.
+
+    ``with ostinato.backend("eager"): ...``; holds for the current thread or task. Raises
+    ArgumentError for an unknown name.
+    """
+    check_name(name)
+    token = _default.set(name)
+    try:
+        yield
+    finally:
+        _default.reset(token)
+
+
+def check_name(name: str) -> None:
+    """Raise ArgumentError where no backend is called that."""
+    names = ["auto", *(b.name for b in BACKENDS)]
+    if name not in names:
+        raise ArgumentError(
+            "backend",
+            wanted=f"one of {', '.join(map(repr, names))}",
+            got=repr(name),
+            remedy='"auto" takes the fastest that accepts the call.',
+        )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a cell, and which backend ran it: a line of `explain`."""
+
+    depth: int
+    cell: Cell
+    backend: str
+    how: str
+    refusals: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        module = self.cell.module if isinstance(self.cell, Lift) else self.cell
+        title = type(module).__name__
+        said = module.extra_repr()
+        head = "  " * self.depth + (f"{title}({said})" if said else title)
+        body = f"{head:<44} {self.backend:<6} {self.how}".rstrip()
+        return "\n".join([body, *(" " * 44 + f" {refusal}" for refusal in self.refusals)])
+
+
+def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
+    """Run a call on the backend of this name, noting in the journal who ran what."""
+    name = _default.get() if name == "auto" else name
+    return _execute(call, name, [] if journal is None else journal, 0)
+
+
+def _execute(call: Call, name: str, journal: list[Segment], depth: int) -> tuple[Tree, State]:
+    if name != "eager" and isinstance(call.cell, Composite) and call.cell.layered:
+        return _execute_layers(call, call.cell, name, journal, depth)
+    chosen, refusals = choose(call, name)
+    journal.append(Segment(depth, call.cell, chosen.name, chosen.describe(call), refusals))
+    return chosen.run(call)
+
+
+def _execute_layers(
+    call: Call, composite: Composite, name: str, journal: list[Segment], depth: int
+) -> tuple[Tree, State]:
+    """Unroll a composite layer by layer, which equals unrolling it step by step."""
+    journal.append(Segment(depth, composite, "", "layer by layer:"))
+
+    def run(cell: Cell, xs: Tree, state: State) -> tuple[Tree, State]:
+        initial = None
+        if call.resets is not None:
+            initial = initial_state(cell, call.sample, call.batch_size)
+        layer = replace(call, cell=cell, xs=xs, state=state, initial=initial)
+        return _execute(layer, name, journal, depth + 1)
+
+    ys, state = composite.wire(run, call.masked(call.xs), call.state)
+    return call.masked(ys), state
+
+
+def choose(call: Call, name: str) -> tuple[Backend, tuple[str, ...]]:
+    """The backend that runs the call, and what those before it said."""
+    refusals: list[str] = []
+    for candidate in BACKENDS:
+        if name not in ("auto", candidate.name):
+            continue
+        reason = candidate.refuse(call)
+        if reason is None:
+            return candidate, tuple(refusals)
+        refusals.append(f"not {candidate.name}: {reason}")
+    raise BackendError(
+        "backend",
+        wanted=f"a call that {name!r} can run",
+        got=f"{type(call.cell).__name__}: {refusals[0].split(': ', 1)[1]}",
+        remedy='backend="auto" takes the fastest backend that can run it.',
+    )

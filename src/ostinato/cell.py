@@ -1,0 +1,158 @@
+"""What a cell is: the page that the author of a cell reads.
+
+A cell says what one time step does. Everything else (time, masks, stacks, direction, speed) is
+done to it from outside, by `ostinato.unroll` and the combinators::
+
+    class MinimalGated(Cell):                     # Zhou et al. 2016
+        def __init__(self, input_size, hidden_size):
+            super().__init__()
+            self.input_size, self.hidden_size = input_size, hidden_size
+            self.f = nn.Linear(input_size + hidden_size, hidden_size)
+            self.n = nn.Linear(input_size + hidden_size, hidden_size)
+
+        def initial_state(self, batch_size, *, dtype=None, device=None):
+            return zeros(self, batch_size, self.hidden_size, dtype=dtype, device=device)
+
+        def forward(self, x, h):                  # x [B, I], h [B, H]
+            f = torch.sigmoid(self.f(torch.cat([x, h], -1)))
+            n = torch.tanh(self.n(torch.cat([x, f * h], -1)))
+            h = (1 - f) * h + f * n
+            return h, h
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.errors import DtypeError, ShapeError
+from ostinato.typing import State, Tree
+
+
+class Cell(nn.Module, ABC):
+    """One step of a recurrent network: ``(x, state) -> (y, state)``.
+
+    A subclass defines `forward` and `initial_state`, and may set ``input_size``, so that a wrong
+    input is refused in words. The step must be pure: what lives longer than a step is state,
+    random masks included. Rows of the batch must not see each other.
+    """
+
+    input_size: int | None = None
+    """Features I of one step x [B, I]; None where the cell takes other inputs."""
+
+    @abstractmethod
+    def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
+        """One step: x [B, ...] and the state before it to y [B, ...] and the state after it."""
+
+    @abstractmethod
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> State:
+        """The state before the first step: a tree of tensors [B, ...].
+
+        ``dtype`` and ``device`` default to those of the cell's parameters.
+        """
+
+    def __call__(self, x: Tree, state: State) -> tuple[Tree, State]:
+        if self.input_size is not None:
+            check_step(self, x, self.input_size)
+        return super().__call__(x, state)
+
+
+def check_step(cell: Cell, x: Tree, input_size: int) -> None:
+    """Raise ShapeError where x is not one step [B, I]."""
+    if isinstance(x, Tensor) and x.dim() == 2 and x.shape[1] == input_size:
+        return
+    got = str(list(x.shape)) if isinstance(x, Tensor) else type(x).__name__
+    raise ShapeError(
+        "x",
+        wanted=f"one step [B, {input_size}] for {type(cell).__name__}",
+        got=got,
+        remedy="To run a cell over a whole sequence [T, B, ...], use unroll(cell, xs).",
+    )
+
+
+@final
+class Lift(Cell):
+    """A stateless module as a cell: ``y = module(x)``, with the empty state ``()``.
+
+    Takes and gives whatever the module does, x [B, ...] to y [B, ...].
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
+        return self.module(x), state
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> State:
+        return ()
+
+
+def as_cell(module: nn.Module) -> Cell:
+    """The module itself when it is a cell, a `Lift` of it when it is a stateless module.
+
+    Raises DtypeError for what is no module, and for torch's own recurrent modules, which hold a
+    state that a lift would lose.
+    """
+    if isinstance(module, Cell):
+        return module
+    if isinstance(module, nn.RNNCellBase):
+        raise DtypeError(
+            "module",
+            wanted="a Cell or a stateless module",
+            got=f"torch.nn.{type(module).__name__}, which has a state",
+            remedy=f"Use Recurrence(module, {recurrence_size(module)}).",
+        )
+    if isinstance(module, nn.RNNBase):
+        raise DtypeError(
+            "module",
+            wanted="a Cell or a stateless module, which take one step",
+            got=f"torch.nn.{type(module).__name__}, which runs a whole sequence",
+            remedy="Use a cell of ostinato.cells, or Recurrence round a torch.nn cell.",
+        )
+    if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DtypeError(
+            "module", wanted="a Cell or a torch.nn.Module", got=repr(module), remedy=""
+        )
+    return Lift(module)
+
+
+def recurrence_size(module: nn.RNNCellBase) -> str:
+    """The ``hidden_size`` that `Recurrence` wants for one of torch's own cells, as text."""
+    size = module.hidden_size
+    return f"({size}, {size})" if isinstance(module, nn.LSTMCell) else str(size)
+
+
+def like(
+    module: nn.Module, dtype: torch.dtype | None, device: torch.device | str | None
+) -> dict[str, Any]:
+    """dtype and device for a new tensor: those given, else those of the module's parameters."""
+    sample = next((p for p in module.parameters() if p.is_floating_point()), None)
+    if sample is None:
+        return {"dtype": dtype, "device": device}
+    return {"dtype": dtype or sample.dtype, "device": device or sample.device}
+
+
+def zeros(
+    module: nn.Module,
+    *size: int,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """A state of zeros of this size, with the dtype and device of the module's parameters."""
+    return torch.zeros(*size, **like(module, dtype, device))

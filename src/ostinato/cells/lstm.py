@@ -1,0 +1,126 @@
+"""The long short-term memory."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ostinato.cells.gated import GatedCell, check_size
+from ostinato.errors import ArgumentError
+from ostinato.typing import Initialiser, State
+
+
+@final
+class LSTM(GatedCell):
+    """Long short-term memory without peepholes; ``torch.nn.LSTM`` runs this cell.
+
+    Hochreiter and Schmidhuber 1997, forget gate of Gers, Schmidhuber and Cummins 2000::
+
+        i, f, g, o = W x + b + U h + b'          # gate order of torch
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h' = sigmoid(o) * tanh(c')               # times W_hr where proj_size > 0
+
+    x [B, I], state (h [B, R], c [B, H]), y = h' [B, R]; R is ``proj_size``, or H where that is 0
+    (Sak, Senior and Beaufays 2014). ``layer_norm`` normalises both products and c' before its tanh
+    (Ba et al. 2016). ``forget_bias`` sets the sum of the forget gate's two biases at the start
+    (1.0 in Jozefowicz et al. 2015; None leaves it to ``init_bias``). Initialisers are names or
+    functions as in `ostinato.init`. Raises ArgumentError for sizes and names it cannot take.
+    """
+
+    num_gates: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        proj_size: int = 0,
+        layer_norm: bool = False,
+        forget_bias: float | None = None,
+        init_ih: Initialiser = "torch",
+        init_hh: Initialiser = "torch",
+        init_bias: Initialiser = "torch",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        check_size("proj_size", proj_size, least=0)
+        super().__init__(
+            input_size,
+            hidden_size,
+            bias=bias,
+            layer_norm=layer_norm,
+            recurrent_size=proj_size or hidden_size,
+            init_ih=init_ih,
+            init_hh=init_hh,
+            init_bias=init_bias,
+            device=device,
+            dtype=dtype,
+        )
+        if proj_size >= hidden_size:
+            raise ArgumentError(
+                "proj_size",
+                wanted=f"0 (no projection) or less than hidden_size={hidden_size}",
+                got=str(proj_size),
+                remedy="A projection makes h smaller than c.",
+            )
+        if forget_bias is not None and not bias:
+            raise ArgumentError(
+                "forget_bias",
+                wanted="None where bias=False",
+                got=str(forget_bias),
+                remedy="Drop one of the two arguments.",
+            )
+        self.proj_size, self.forget_bias = proj_size, forget_bias
+        self.weight_hr = (
+            nn.Parameter(torch.empty(proj_size, hidden_size, device=device, dtype=dtype))
+            if proj_size
+            else None
+        )
+        self.norm_c = (
+            nn.LayerNorm(hidden_size, device=device, dtype=dtype) if layer_norm else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if self.weight_hr is not None:
+            # torch draws the projection from U(+-1/sqrt(H)), by the width of c
+            bound = self.hidden_size**-0.5
+            nn.init.uniform_(self.weight_hr, -bound, bound)
+        if self.norm_c is not None:
+            self.norm_c.reset_parameters()
+        if self.forget_bias is not None and self.bias_ih is not None and self.bias_hh is not None:
+            nn.init.constant_(self.bias_ih.chunk(4)[1], self.forget_bias)
+            nn.init.zeros_(self.bias_hh.chunk(4)[1])
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        h = self.zeros(batch_size, self.recurrent_size, dtype, device)
+        return h, self.zeros(batch_size, self.hidden_size, dtype, device)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        return self.step(x, state[0], state)
+
+    def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
+        _, c = state
+        i, f, g, o = (self.from_input(x) + self.from_hidden(read)).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c if self.norm_c is None else self.norm_c(c))
+        if self.weight_hr is not None:
+            h = F.linear(h, self.weight_hr)
+        return h, (h, c)
+
+    def extra_repr(self) -> str:
+        said = [super().extra_repr()]
+        said += [f"proj_size={self.proj_size}"] if self.proj_size else []
+        said += [f"forget_bias={self.forget_bias}"] if self.forget_bias is not None else []
+        return ", ".join(said)

@@ -1,0 +1,168 @@
+"""The public door of `unroll`: every argument checked once, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ostinato import _padding, _tree
+from ostinato.cell import Cell
+from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
+from ostinato.typing import State, Tree
+
+
+def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
+    """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
+    if isinstance(xs, list):
+        raise DtypeError(
+            "xs",
+            wanted="a tensor [T, B, ...], or a tuple or dict of them",
+            got="a list",
+            remedy="Use torch.stack(xs) for a list of steps.",
+        )
+    found = _tree.paths(xs, "xs")
+    if not found:
+        raise ShapeError("xs", wanted="at least one tensor [T, B, ...]", got="an empty tree")
+    path, first = found[0]
+    for path, leaf in found:
+        if leaf.dim() < 2 or leaf.shape[:2] != first.shape[:2]:
+            sizes = list(first.shape[:2]) if first.dim() >= 2 else ["T", "B"]
+            raise ShapeError(
+                path,
+                wanted=f"[{sizes[0]}, {sizes[1]}, ...], time first, then the batch",
+                got=str(list(leaf.shape)),
+                remedy="Add a batch dimension with x[:, None] to a single sequence.",
+            )
+    if isinstance(xs, Tensor):
+        _features(cell, xs)
+    _dtype_and_device(cell, path, first)
+    return first.shape[0], first.shape[1]
+
+
+def _features(cell: Cell, xs: Tensor) -> None:
+    size = cell.input_size
+    if size is not None and (xs.dim() != 3 or xs.shape[2] != size):
+        raise ShapeError(
+            "xs",
+            wanted=f"[T, B, {size}] for {type(cell).__name__} with input_size={size}",
+            got=str(list(xs.shape)),
+            remedy="The last dimension holds the features of a step; time comes first.",
+        )
+
+
+def _dtype_and_device(cell: Cell, path: str, sample: Tensor) -> None:
+    parameter = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    if parameter is None:
+        return
+    if parameter.device != sample.device:
+        raise DeviceError(
+            path,
+            wanted=f"a tensor on {parameter.device}, where the cell is",
+            got=str(sample.device),
+            remedy="Move one of them with .to(device).",
+        )
+    autocast = torch.is_autocast_enabled(sample.device.type)
+    if not sample.is_floating_point() or autocast or sample.dtype == parameter.dtype:
+        return
+    if all(p.dtype != sample.dtype for p in cell.parameters()):
+        raise DtypeError(
+            path,
+            wanted=f"{parameter.dtype}, the dtype of the cell",
+            got=str(sample.dtype),
+            remedy=f"Use xs.to({parameter.dtype}), or cell.to({sample.dtype}).",
+        )
+
+
+def mask(
+    mask: Tensor | None,
+    lengths: Tensor | Sequence[int] | None,
+    num_steps: int,
+    batch_size: int,
+    device: torch.device,
+) -> tuple[Tensor | None, Tensor | None]:
+    """The mask [T, B] and, where it came as lengths, the lengths [B], both on the device."""
+    if lengths is None:
+        if mask is None:
+            return None, None
+        return flags("mask", mask, num_steps, batch_size, device), None
+    if mask is not None:
+        raise ArgumentError(
+            "lengths",
+            wanted="either lengths or mask",
+            got="both",
+            remedy="lengths is the short form of a mask; fold it into yours.",
+        )
+    lengths = _lengths(lengths, num_steps, batch_size).to(device)
+    return _padding.mask_from_lengths(lengths, num_steps), lengths
+
+
+def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> Tensor:
+    lengths = torch.as_tensor(given)
+    if lengths.numel() == 0:
+        lengths = lengths.long()
+    whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
+    if not whole:
+        raise DtypeError("lengths", wanted="whole numbers", got=str(lengths.dtype))
+    if tuple(lengths.shape) != (batch_size,):
+        raise ShapeError(
+            "lengths",
+            wanted=f"[{batch_size}], one for each row of the batch",
+            got=str(list(lengths.shape)),
+            remedy="xs is [T, B, ...]: its second dimension is the batch.",
+        )
+    if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
+        raise ArgumentError(
+            "lengths",
+            wanted=f"numbers from 0 to T={num_steps}",
+            got=f"{int(lengths.min())} to {int(lengths.max())}",
+            remedy="Pad xs to the longest row.",
+        )
+    return lengths.long()
+
+
+def flags(
+    argument: str, given: Tensor, num_steps: int, batch_size: int, device: torch.device
+) -> Tensor:
+    """A bool tensor [T, B] on the device; raises where it is none."""
+    if not isinstance(given, Tensor) or given.dtype != torch.bool:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DtypeError(
+            argument,
+            wanted="a bool tensor [T, B]",
+            got=str(given.dtype) if isinstance(given, Tensor) else type(given).__name__,  # pyright: ignore[reportUnnecessaryIsInstance]
+            remedy="Write it as a comparison, or add .bool().",
+        )
+    if tuple(given.shape) != (num_steps, batch_size):
+        transposed = tuple(given.shape) == (batch_size, num_steps)
+        raise ShapeError(
+            argument,
+            wanted=f"[T, B] = [{num_steps}, {batch_size}]",
+            got=str(list(given.shape)),
+            remedy="Time comes first: use .T." if transposed else "One flag for each step of xs.",
+        )
+    return given.to(device)
+
+
+def state(cell: Cell, given: State, sample: Tensor, batch_size: int) -> None:
+    """Raise where a given state is not of the form of the cell's initial state."""
+    # on the meta device a state costs no memory, and no random numbers where it holds masks
+    wanted = cell.initial_state(batch_size, device="meta")
+    found = _tree.mismatch(wanted, given, "state")
+    if found and not ("dtype" in found and torch.is_autocast_enabled(sample.device.type)):
+        path, said = found.split(": wanted ", 1)
+        form, got = said.rsplit(", got ", 1)
+        raise StateError(
+            path,
+            wanted=f"{form}, as in {type(cell).__name__}.initial_state({batch_size})",
+            got=got,
+            remedy="Pass the state that an earlier call returned, or None to start afresh.",
+        )
+    for path, leaf in _tree.paths(given, "state"):
+        if leaf.device != sample.device:
+            raise DeviceError(
+                path,
+                wanted=f"a tensor on {sample.device}, where xs is",
+                got=str(leaf.device),
+                remedy="Move it with .to(device).",
+            )

@@ -1,0 +1,102 @@
+"""What the stateful shells share: a state that is kept between calls."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from torch import nn
+
+from ostinato import _tree
+from ostinato.cell import Cell, as_cell
+from ostinato.combine.stack import Stack
+from ostinato.errors import ArgumentError, StateError
+from ostinato.sequence.chunk import detach
+from ostinato.typing import State
+
+MODES = ("neither", "train", "eval", "both")
+
+
+class Remembering(nn.Module):
+    """A shell round a cell that keeps the state after a call for the next one.
+
+    ``remember`` says in which mode it does: ``"train"``, ``"eval"``, ``"both"`` or ``"neither"``.
+    Going from training to evaluation or back always forgets.
+    """
+
+    def __init__(self, modules: tuple[nn.Module, ...], remember: str) -> None:
+        super().__init__()
+        self.cell: Cell = as_cell(modules[0]) if len(modules) == 1 else Stack(*modules)
+        self._mode = checked_mode(remember)
+        self._state: State = None
+        self._given = False
+
+    def remember(self, mode: str = "both") -> Self:
+        """Set in which mode the state is kept from call to call; returns self."""
+        self._mode = checked_mode(mode)
+        return self
+
+    def forget(self) -> Self:
+        """Drop the state, so that the next call starts from the initial state; returns self."""
+        self._state, self._given = None, False
+        return self
+
+    @property
+    def state(self) -> State:
+        """The state after the last call, or that was set for the next one; None if neither.
+
+        A state that is set is used by the next call in any mode, and gradients reach it.
+        """
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state, self._given = state, state is not None
+
+    def train(self, mode: bool = True) -> Self:
+        if mode != self.training:
+            self.forget()
+        return super().train(mode)
+
+    def _before(self, batch_size: int, *, cut: bool) -> State:
+        """The state to start a call from; ``cut`` takes a carried state by value."""
+        if self._given:
+            return self._state
+        carried = self._mode in ("both", "train" if self.training else "eval")
+        if not carried or self._state is None:
+            return None
+        check_rows(self._state, batch_size)
+        return detach(self._state) if cut else self._state
+
+    def _after(self, state: State) -> None:
+        self._state, self._given = state, False
+
+    def extra_repr(self) -> str:
+        return f"remember={self._mode!r}"
+
+
+def checked_mode(mode: str) -> str:
+    """The mode itself; ArgumentError where there is no such mode."""
+    if mode not in MODES:
+        raise ArgumentError(
+            "remember",
+            wanted=f"one of {', '.join(map(repr, MODES))}",
+            got=repr(mode),
+            remedy='"both" keeps the state in training and in evaluation.',
+        )
+    return mode
+
+
+def check_rows(state: State, batch_size: int) -> None:
+    """Raise StateError where a remembered state has another batch size."""
+    rows = max((leaf.shape[0] for leaf in _tree.leaves(state)), default=batch_size)
+    if rows not in (batch_size, 1) or (rows == 1 and batch_size != 1 and _single(state)):
+        raise StateError(
+            "xs",
+            wanted=f"the batch size {rows} of the remembered state",
+            got=str(batch_size),
+            remedy="Call forget() before a batch of another size.",
+        )
+
+
+def _single(state: State) -> bool:
+    return all(leaf.shape[0] == 1 for leaf in _tree.leaves(state))

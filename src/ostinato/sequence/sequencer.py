@@ -1,0 +1,51 @@
+"""A whole sequence a call, with the state kept inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from torch import Tensor, nn
+
+from ostinato import _tree
+from ostinato.sequence.remember import Remembering
+from ostinato.sequence.unroll import unroll
+from ostinato.typing import Tree
+
+
+@final
+class Sequencer(Remembering):
+    """Runs a cell, or a stack of modules, over a sequence: xs [T, B, ...] to ys [T, B, ...].
+
+    ``Sequencer(*modules, remember="neither")``. Where it remembers, a call starts from the state
+    of the call before by value: gradients do not flow back into that call, so that a long
+    sequence fed in pieces is truncated BPTT. Torch rnn's ``Sequencer``. A batch of another size
+    than the remembered state raises StateError; other errors are those of `ostinato.unroll`.
+    """
+
+    def __init__(self, *modules: nn.Module, remember: str = "neither") -> None:
+        super().__init__(modules, remember)
+
+    def forward(
+        self,
+        xs: Tree,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        mask: Tensor | None = None,
+        resets: Tensor | None = None,
+        reverse: bool = False,
+    ) -> Tree:
+        """xs [T, B, ...] to ys [T, B, ...]; the options are those of `ostinato.unroll`."""
+        found = _tree.leaves(xs)
+        batch_size = found[0].shape[1] if found and found[0].dim() > 1 else 0
+        ys, state = unroll(
+            self.cell,
+            xs,
+            self._before(batch_size, cut=True),
+            lengths=lengths,
+            mask=mask,
+            resets=resets,
+            reverse=reverse,
+        )
+        self._after(state)
+        return ys
