@@ -6,7 +6,7 @@ A list is not a tree: it would be too easily confused with a sequence over time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, overload
 
 from torch import Tensor
 
@@ -57,13 +57,20 @@ def leaves(tree: Tree) -> list[Tensor]:
     return [leaf for _, leaf in paths(tree)]
 
 
+@overload
+def map(fn: Callable[[Tensor], Any], tree: Tree) -> Tree: ...
+@overload
+def map(fn: Callable[[Tensor, Tensor], Any], tree: Tree, other: Tree, /) -> Tree: ...
+@overload
+def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree: ...
 def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """The tree of ``fn(leaf, *leaves of the others at the same place)``."""
     nodes = children(tree)
     if nodes is None:
         return fn(tree, *others)
     rows = [[node for _, node in children(other) or []] for other in others]
-    return rebuild(tree, [map(fn, *trees) for trees in zip((n for _, n in nodes), *rows, strict=True)])
+    columns = zip((node for _, node in nodes), *rows, strict=True)
+    return rebuild(tree, [map(fn, *column) for column in columns])
 
 
 def describe(tree: Tree) -> str:

@@ -27,7 +27,7 @@ from ostinato.typing import Initialiser
 
 
 def torch_default(matrix: Tensor) -> Tensor:
-    """U(-1/sqrt(H), 1/sqrt(H)) for a matrix [H, n] or vector [H], as torch.nn.RNN, LSTM and GRU do."""
+    """U(-1/sqrt(H), 1/sqrt(H)) for a matrix [H, n] or vector [H], as torch.nn.LSTM does."""
     bound = matrix.shape[0] ** -0.5 if matrix.shape[0] else 0.0
     return nn.init.uniform_(matrix, -bound, bound)
 

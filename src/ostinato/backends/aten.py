@@ -123,7 +123,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
     return ys, h[0]
 
 
-def simple_kernel(cell: GatedCell):  # noqa: ANN201  (torch's overloads have no common type)
+def simple_kernel(cell: GatedCell):
     """The kernel of a cell whose state is h alone."""
     if isinstance(cell, GRU):
         return torch.gru
@@ -141,31 +141,30 @@ def run_masked(cell: GatedCell, call: Call, mask: Tensor) -> tuple[Tensor, State
     in_place = call.lengths is not None and not call.reverse
     order = None if in_place else _padding.running_order(mask, call.reverse)
     moved = xs if order is None else _padding.take_steps(xs, order)
-    run = run_packed if isinstance(cell, LSTM) else run_padded
-    ys, state = run(cell, moved, call.state, lengths)
+    if isinstance(cell, LSTM):
+        ys, state = run_packed(cell, moved, call.state, lengths)
+    else:
+        ys, state = run_padded(cell, moved, call.state, lengths)
     if order is not None:
         ys = _padding.take_steps(ys, order.argsort(dim=0))
     return call.masked(ys), state
 
 
-def run_padded(
-    cell: GatedCell, xs: Tensor, h: Tensor, lengths: Tensor
-) -> tuple[Tensor, State]:
+def run_padded(cell: GatedCell, xs: Tensor, h: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
     """Run all steps, then read the state at each row's last one: h is y."""
     ys, _ = kernel(cell, xs, h)
     last = (lengths - 1).clamp(min=0)[None, :, None].expand(1, -1, h.shape[1])
     return ys, torch.where(lengths[:, None] > 0, ys.gather(0, last)[0], h)
 
 
-def run_packed(
-    cell: LSTM, xs: Tensor, state: State, lengths: Tensor
-) -> tuple[Tensor, State]:
+def run_packed(cell: LSTM, xs: Tensor, state: State, lengths: Tensor) -> tuple[Tensor, State]:
     """Run packed: c is not in ys, so that it must be stopped at each row's last step."""
     h, c = state
     some = lengths.clamp(min=1).cpu()
     packed = pack_padded_sequence(xs, some, enforce_sorted=False)
     there, back = packed.sorted_indices, packed.unsorted_indices
-    assert there is not None and back is not None
+    assert there is not None
+    assert back is not None
     hx = [h[None, there], c[None, there]]
     ys, h_n, c_n = torch.lstm(
         packed.data, packed.batch_sizes, hx, weights(cell), cell.bias, 1, 0.0, cell.training, False

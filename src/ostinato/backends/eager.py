@@ -93,7 +93,7 @@ def check_step(cell: Cell, before: State, y: Tree, after: State, batch_size: int
             f"{path} after a step of {type(cell).__name__}",
             wanted=f"{wanted}, as before the step",
             got=got,
-            remedy="The state must keep its tree, shapes and dtypes; mend forward or initial_state.",
+            remedy="A state keeps its tree, shapes and dtypes; mend forward or initial_state.",
         )
     for path, leaf in _tree.paths(y, "y"):
         if leaf.dim() == 0 or leaf.shape[0] != batch_size:

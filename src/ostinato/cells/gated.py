@@ -42,7 +42,7 @@ class GatedCell(Cell):
         super().__init__()
         check_size("input_size", input_size, least=0)
         check_size("hidden_size", hidden_size, least=1)
-        self.input_size: int = input_size
+        self.input_size = input_size
         self.hidden_size = hidden_size
         self.recurrent_size = recurrent_size
         self.bias, self.layer_norm = bias, layer_norm

@@ -80,9 +80,7 @@ class LSTM(GatedCell):
             if proj_size
             else None
         )
-        self.norm_c = (
-            nn.LayerNorm(hidden_size, device=device, dtype=dtype) if layer_norm else None
-        )
+        self.norm_c = nn.LayerNorm(hidden_size, device=device, dtype=dtype) if layer_norm else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

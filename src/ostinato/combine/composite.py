@@ -28,7 +28,7 @@ class Composite(Cell):
 
     @property
     def layered(self) -> bool:
-        """Whether `wire` tells the whole step as things stand; a composite may say no in training."""
+        """Whether `wire` tells the whole step just now; a composite may say no in training."""
         return True
 
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:

@@ -60,17 +60,17 @@ class HeldDropout(Composite):
     def __init__(self, input_size: int, p: float = 0.5) -> None:
         super().__init__()
         check_probability("p", p)
-        self.input_size: int = input_size
+        self.input_size = self.size = input_size
         self.p = p
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
-        return draw((batch_size, self.input_size), self.p, device, self.training)
+        return draw((batch_size, self.size), self.p, device, self.training)
 
     def wire(self, run: Run, x: Tree, state: State) -> tuple[Tree, State]:
         return (drop(x, state, self.p) if self.training else x), state
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, p={self.p}"
+        return f"{self.size}, p={self.p}"
 
 
 @final

@@ -38,5 +38,3 @@ class LayerNorm(Cell):
             return normed if leaf is y else leaf
 
         return normed, _tree.map(replaced, after)
-
-

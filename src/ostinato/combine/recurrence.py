@@ -49,8 +49,10 @@ class Recurrence(Cell):
         after = self.module(x, state)
         if isinstance(self.hidden_size, int):
             return self._checked(after), after
-        after = tuple(cast("tuple[Any, ...]", after)) if isinstance(after, (tuple, list)) else after
-        return (self._checked(after[0]) if isinstance(after, tuple) else self._checked(())), after
+        if not isinstance(after, (tuple, list)):
+            return self._checked(()), after
+        leaves = tuple(cast("tuple[Tensor, ...]", after))
+        return self._checked(leaves[0]), leaves
 
     def _checked(self, h: object) -> Tensor:
         if isinstance(h, Tensor):

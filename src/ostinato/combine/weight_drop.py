@@ -44,8 +44,8 @@ class WeightDrop(Wrapper):
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
         state = super().initial_state(batch_size, dtype=dtype, device=device)
         weights = [self.cell.get_parameter(name) for name in self.names]
-        masks = tuple(draw((1, *w.shape), self.p, device or w.device, self.training) for w in weights)
-        return Held(state, masks)
+        masks = [draw((1, *w.shape), self.p, device or w.device, self.training) for w in weights]
+        return Held(state, tuple(masks))
 
     def wire(self, run: Run, x: Tree, state: State) -> tuple[Tree, State]:
         if not self.training:

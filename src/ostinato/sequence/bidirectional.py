@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from ostinato import _tree
+from ostinato import _padding, _tree
 from ostinato.cell import Cell, as_cell
 from ostinato.errors import ArgumentError
 from ostinato.sequence import check
@@ -83,10 +83,7 @@ class BiSequencer(nn.Module):
             ys = _tree.map(torch.add, ahead, back)
         if mask is None or not isinstance(self.merge, nn.Module):
             return ys
-        from ostinato import _padding
-
-        there = mask
-        return _tree.map(lambda leaf: _padding.zero_masked(leaf, there), ys)
+        return _tree.map(lambda leaf: _padding.zero_masked(leaf, mask), ys)
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}" if isinstance(self.merge, str) else ""
@@ -95,7 +92,8 @@ class BiSequencer(nn.Module):
 def redrawn(cell: Cell) -> Cell:
     """A copy of a cell with its parameters drawn anew by their modules' ``reset_parameters``."""
     twin = copy.deepcopy(cell)
-    for name, module in twin.named_modules():
+    modules = cast("Iterator[tuple[str, nn.Module]]", twin.named_modules())
+    for name, module in modules:
         own = list(module.parameters(recurse=False))
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):
@@ -108,4 +106,4 @@ def redrawn(cell: Cell) -> Cell:
                 got="None",
                 remedy="Pass BiSequencer(forward, backward).",
             )
-    return cast("Cell", twin)
+    return twin

@@ -10,6 +10,7 @@ from ostinato import _tree
 from ostinato.backends.call import initial_state
 from ostinato.errors import ShapeError
 from ostinato.sequence import check
+from ostinato.sequence.chunk import detach
 from ostinato.sequence.remember import Remembering
 from ostinato.typing import Tree
 
@@ -46,7 +47,5 @@ class Recursor(Remembering):
 
     def detach(self) -> None:
         """Cut the graph behind the state, as truncated BPTT does between two pieces."""
-        from ostinato.sequence.chunk import detach
-
         if self._state is not None:
             self._state = detach(self._state)

@@ -138,6 +138,6 @@ def explain(
         sample = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
         xs = sample.detach().new_zeros(2, 3, cell.input_size)
     journal: list[Segment] = []
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
         execute(prepare(cell, xs, state, lengths, mask, resets, reverse), backend, journal)
     return Explanation(tuple(journal))
