@@ -1,4 +1,4 @@
-"""The words are true: every Python block of the README and the docs runs, in order, on each page."""
+"""The words are true: every Python block of the README and of docs/ runs, page by page."""
 
 from __future__ import annotations
 

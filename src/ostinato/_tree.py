@@ -1,6 +1,7 @@
 """Trees of tensors: tuples, named tuples and dicts, nested at will, with tensors as leaves.
 
-A list is not a tree: it would be too easily confused with a sequence over time.
+A list is not a tree: it would be too easily confused with a sequence over time. A dict is in the
+order of its keys, so that a cell may build its new state in any order.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ def children(tree: Tree) -> list[tuple[str, Tree]] | None:
         return [(f".{name}", item) for name, item in zip(names, items, strict=True)]
     if isinstance(tree, dict):
         entries = cast("dict[str, Tree]", tree)
-        return [(f"[{key!r}]", value) for key, value in entries.items()]
+        return [(f"[{key!r}]", value) for key, value in sorted(entries.items())]
     return None
 
 
 def rebuild(like: Tree, items: list[Any]) -> Tree:
     """A node of the kind of `like` with these children."""
     if isinstance(like, dict):
-        return dict(zip(cast("dict[str, Tree]", like), items, strict=True))
+        return dict(zip(sorted(cast("dict[str, Tree]", like)), items, strict=True))
     return type(like)(*items) if hasattr(like, "_fields") else tuple(items)
 
 

@@ -127,7 +127,10 @@ def as_cell(module: nn.Module) -> Cell:
         )
     if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise DtypeError(
-            "module", wanted="a Cell or a torch.nn.Module", got=repr(module), remedy=""
+            "module",
+            wanted="a Cell or a torch.nn.Module",
+            got=repr(module),
+            remedy="Wrap a function in a module.",
         )
     return Lift(module)
 
@@ -142,6 +145,8 @@ def like(
     module: nn.Module, dtype: torch.dtype | None, device: torch.device | str | None
 ) -> dict[str, Any]:
     """dtype and device for a new tensor: those given, else those of the module's parameters."""
+    if dtype is not None and device is not None:
+        return {"dtype": dtype, "device": device}
     sample = next((p for p in module.parameters() if p.is_floating_point()), None)
     if sample is None:
         return {"dtype": dtype, "device": device}

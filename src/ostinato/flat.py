@@ -22,7 +22,10 @@ def flatten_parameters_and_grads(module: nn.Module) -> tuple[Tensor, Tensor]:
     parameters = list(module.parameters())
     if not parameters:
         raise ArgumentError(
-            "module", wanted="a module with parameters", got=type(module).__name__, remedy=""
+            "module",
+            wanted="a module with parameters",
+            got=type(module).__name__,
+            remedy="There is nothing to flatten in it.",
         )
     for p in parameters:
         _check_alike(parameters[0], p)

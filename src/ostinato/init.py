@@ -16,6 +16,7 @@ name             rule
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,8 @@ from ostinato.typing import Initialiser
 
 def torch_default(matrix: Tensor) -> Tensor:
     """U(-1/sqrt(H), 1/sqrt(H)) for a matrix [H, n] or vector [H], as torch.nn.LSTM does."""
-    bound = matrix.shape[0] ** -0.5 if matrix.shape[0] else 0.0
+    # 1 / sqrt(H) and not H**-0.5: they differ in the last bit for one H in five
+    bound = 1 / math.sqrt(matrix.shape[0]) if matrix.shape[0] else 0.0
     return nn.init.uniform_(matrix, -bound, bound)
 
 
@@ -40,10 +42,13 @@ RULES: dict[str, Callable[[Tensor], Any]] = {
     "zeros": nn.init.zeros_,
 }
 
+MATRIX_RULES = ("xavier", "orthogonal", "identity")
+"""Rules that make sense for a matrix only, not for a bias."""
+
 
 def rule(name: Initialiser, argument: str) -> Callable[[Tensor], Any]:
     """The rule of this name, or the callable itself. ArgumentError for an unknown name."""
-    if not isinstance(name, str):
+    if callable(name):
         return name
     if name not in RULES:
         raise ArgumentError(
@@ -58,6 +63,13 @@ def rule(name: Initialiser, argument: str) -> Callable[[Tensor], Any]:
 def fill(weight: Tensor, num_gates: int, initialiser: Initialiser, argument: str) -> None:
     """Fill a weight [G*H, n] or bias [G*H] gate by gate, in place, outside autograd."""
     one_gate = rule(initialiser, argument)
+    if weight.dim() == 1 and initialiser in MATRIX_RULES:
+        raise ArgumentError(
+            argument,
+            wanted="a rule for vectors, as a bias is one",
+            got=repr(initialiser),
+            remedy='Use "torch" or "zeros".',
+        )
     with torch.no_grad():
         for gate in weight.chunk(num_gates):
             one_gate(gate)

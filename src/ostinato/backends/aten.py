@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from ostinato import _padding
+from ostinato import _padding, _tree
 from ostinato.backends.base import Backend
 from ostinato.backends.call import Call, in_transform
 from ostinato.cell import Lift
@@ -54,7 +54,7 @@ class Aten(Backend):
         if isinstance(call.cell, Lift):
             return "applied once to all steps"
         where = {"cpu": "oneDNN or native", "cuda": "cuDNN"}.get(call.sample.device.type, "native")
-        packed = isinstance(call.cell, LSTM) and call.mask is not None
+        packed = call.mask is not None and packs(cast("GatedCell", call.cell))
         return f"torch's {where} kernel" + (", on packed rows" if packed else "")
 
     def run(self, call: Call) -> tuple[Tree, State]:
@@ -97,6 +97,8 @@ def refuse_context(call: Call) -> str | None:
     """Why torch's kernels cannot be used here and now."""
     if call.resets is not None:
         return "torch's kernels have no resets"
+    if call.batch_size == 0:
+        return "torch's kernels need a row"
     if in_transform():
         return "torch's kernels cannot run under functorch transforms or forward-mode AD"
     if call.sample.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
@@ -113,13 +115,31 @@ def weights(cell: GatedCell) -> list[Tensor]:
 
 def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
     """One layer, one direction, over [T, B, I], all steps there."""
-    # biases, layers, dropout, training, bidirectional, batch first
-    form = (cell.bias, 1, 0.0, cell.training, False, False)
+    if isinstance(cell, LSTM) and cell.proj_size and xs.device.type == "cpu":
+        # the padded kernel warns at every call that oneDNN has no projections; this one does not
+        all_rows = torch.full((xs.shape[0],), xs.shape[1])
+        ys, state = packed_kernel(cell, xs.flatten(0, 1), all_rows, state)
+        return ys.unflatten(0, xs.shape[:2]), state
+    # layers, dropout, reserve for the backward, bidirectional, batch first
+    form = (cell.bias, 1, 0.0, torch.is_grad_enabled(), False, False)
     if isinstance(cell, LSTM):
         h, c = state
         ys, h, c = torch.lstm(xs, [h[None], c[None]], weights(cell), *form)
         return ys, (h[0], c[0])
     ys, h = simple_kernel(cell)(xs, state[None], weights(cell), *form)
+    return ys, h[0]
+
+
+def packed_kernel(
+    cell: GatedCell, data: Tensor, batch_sizes: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """The same over the data [N, I] of a PackedSequence, rows sorted by length."""
+    form = (cell.bias, 1, 0.0, torch.is_grad_enabled(), False)
+    if isinstance(cell, LSTM):
+        h, c = state
+        ys, h, c = torch.lstm(data, batch_sizes, [h[None], c[None]], weights(cell), *form)
+        return ys, (h[0], c[0])
+    ys, h = simple_kernel(cell)(data, batch_sizes, state[None], weights(cell), *form)
     return ys, h[0]
 
 
@@ -129,6 +149,15 @@ def simple_kernel(cell: GatedCell):
         return torch.gru
     assert isinstance(cell, Elman)
     return torch.rnn_tanh if cell.activation == "tanh" else torch.rnn_relu
+
+
+def packs(cell: GatedCell) -> bool:
+    """Whether masked steps must be left out, not run and thrown away.
+
+    The c of an LSTM is not in ys, so it must be stopped at each row's last step; the h of a relu
+    network may overflow after it, and put NaN into the gradient of the weights.
+    """
+    return isinstance(cell, LSTM) or (isinstance(cell, Elman) and cell.activation == "relu")
 
 
 def run_masked(cell: GatedCell, call: Call, mask: Tensor) -> tuple[Tensor, State]:
@@ -141,10 +170,8 @@ def run_masked(cell: GatedCell, call: Call, mask: Tensor) -> tuple[Tensor, State
     in_place = call.lengths is not None and not call.reverse
     order = None if in_place else _padding.running_order(mask, call.reverse)
     moved = xs if order is None else _padding.take_steps(xs, order)
-    if isinstance(cell, LSTM):
-        ys, state = run_packed(cell, moved, call.state, lengths)
-    else:
-        ys, state = run_padded(cell, moved, call.state, lengths)
+    run = run_packed if packs(cell) else run_padded
+    ys, state = run(cell, moved, call.state, lengths)
     if order is not None:
         ys = _padding.take_steps(ys, order.argsort(dim=0))
     return call.masked(ys), state
@@ -157,20 +184,16 @@ def run_padded(cell: GatedCell, xs: Tensor, h: Tensor, lengths: Tensor) -> tuple
     return ys, torch.where(lengths[:, None] > 0, ys.gather(0, last)[0], h)
 
 
-def run_packed(cell: LSTM, xs: Tensor, state: State, lengths: Tensor) -> tuple[Tensor, State]:
-    """Run packed: c is not in ys, so that it must be stopped at each row's last step."""
-    h, c = state
-    some = lengths.clamp(min=1).cpu()
-    packed = pack_padded_sequence(xs, some, enforce_sorted=False)
+def run_packed(cell: GatedCell, xs: Tensor, state: State, lengths: Tensor) -> tuple[Tensor, State]:
+    """Run packed: only the steps that are there, and one of a row that has none."""
+    packed = pack_padded_sequence(xs, lengths.clamp(min=1).cpu(), enforce_sorted=False)
     there, back = packed.sorted_indices, packed.unsorted_indices
     assert there is not None
     assert back is not None
-    hx = [h[None, there], c[None, there]]
-    ys, h_n, c_n = torch.lstm(
-        packed.data, packed.batch_sizes, hx, weights(cell), cell.bias, 1, 0.0, cell.training, False
-    )
+    before = _tree.map(lambda leaf: leaf[there], state)
+    ys, after = packed_kernel(cell, packed.data, packed.batch_sizes, before)
     padded, _ = pad_packed_sequence(
         PackedSequence(ys, packed.batch_sizes, there, back), total_length=xs.shape[0]
     )
     ran = lengths[:, None] > 0
-    return padded, (torch.where(ran, h_n[0, back], h), torch.where(ran, c_n[0, back], c))
+    return padded, _tree.map(lambda new, old: torch.where(ran, new[back], old), after, state)

@@ -53,12 +53,14 @@ class Call:
         return _tree.map(lambda xs: _padding.zero_masked(xs, mask), tree)
 
 
-def initial_state(cell: Cell, sample: Tensor, batch_size: int) -> State:
-    """The cell's initial state where xs is, in the dtype of the cell's parameters, else of xs."""
+def initial_state(
+    cell: Cell, sample: Tensor, batch_size: int, device: torch.device | str | None = None
+) -> State:
+    """The cell's initial state, in the dtype of its parameters, else of xs; where xs is."""
     dtype = next((p.dtype for p in cell.parameters() if p.is_floating_point()), None)
     if dtype is None and sample.is_floating_point():
         dtype = sample.dtype
-    return cell.initial_state(batch_size, dtype=dtype, device=sample.device)
+    return cell.initial_state(batch_size, dtype=dtype, device=device or sample.device)
 
 
 def in_transform() -> bool:

@@ -14,7 +14,7 @@ differentiated twice.
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar, cast, final
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from ostinato import _tree
 from ostinato.backends.base import Backend
 from ostinato.backends.call import Call
 from ostinato.cell import Cell
-from ostinato.errors import ShapeError, StateError
+from ostinato.errors import DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
 
@@ -48,9 +48,10 @@ class Eager(Backend):
         for t in order:
             if resets is not None:
                 state = select(resets[t], call.initial, state)
-            y, after = call.cell(xs[t], state)
+            made = call.cell(xs[t], state)
             if t == order[0]:
-                check_step(call.cell, state, y, after, call.batch_size)
+                check_step(call.cell, state, made, call.batch_size)
+            y, after = made
             state = after if masks is None else select(masks[t], after, state)
             ys[t] = y
         return call.masked(_tree.map(lambda *leaves: torch.stack(leaves), *ys)), state
@@ -83,8 +84,16 @@ def select(rows: Tensor, yes: State, no: State) -> State:
     return _tree.map(leaf, yes, no)
 
 
-def check_step(cell: Cell, before: State, y: Tree, after: State, batch_size: int) -> None:
-    """Raise where a step changed the form of the state, or gave a y without the batch."""
+def check_step(cell: Cell, before: State, made: object, batch_size: int) -> None:
+    """Raise where a step gave no pair, another form of the state, or a y without the batch."""
+    if not isinstance(made, tuple) or len(cast("tuple[Tree, ...]", made)) != 2:
+        raise DtypeError(
+            f"forward of {type(cell).__name__}",
+            wanted="a pair (y, state)",
+            got=_tree.describe(made),
+            remedy="End it with: return y, state.",
+        )
+    y, after = cast("tuple[Tree, State]", made)
     found = _tree.mismatch(before, after, "state")
     if found and not (torch.is_autocast_enabled(y_device(y)) and "dtype" in found):
         path, said = found.split(": wanted ", 1)

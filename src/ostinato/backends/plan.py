@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
+from ostinato import _tree
 from ostinato.backends.aten import Aten
 from ostinato.backends.base import Backend
-from ostinato.backends.call import Call, initial_state
+from ostinato.backends.call import Call
 from ostinato.backends.eager import Eager
 from ostinato.cell import Cell, Lift
 from ostinato.combine.composite import Composite
-from ostinato.errors import ArgumentError, BackendError
+from ostinato.errors import ArgumentError, BackendError, StateError
 from ostinato.typing import State, Tree
 
 BACKENDS: tuple[Backend, ...] = (Aten(), Eager())
@@ -87,16 +88,30 @@ def _execute_layers(
 ) -> tuple[Tree, State]:
     """Unroll a composite layer by layer, which equals unrolling it step by step."""
     journal.append(Segment(depth, composite, "", "layer by layer:"))
+    # a view of each leaf, so that no two are one object: `part` tells them apart
+    state = _tree.map(lambda leaf: leaf.view_as(leaf), call.state)
 
-    def run(cell: Cell, xs: Tree, state: State) -> tuple[Tree, State]:
-        initial = None
-        if call.resets is not None:
-            initial = initial_state(cell, call.sample, call.batch_size)
-        layer = replace(call, cell=cell, xs=xs, state=state, initial=initial)
+    def run(cell: Cell, xs: Tree, before: State) -> tuple[Tree, State]:
+        initial = None if call.resets is None else part(composite, before, state, call.initial)
+        layer = replace(call, cell=cell, xs=xs, state=before, initial=initial)
         return _execute(layer, name, journal, depth + 1)
 
-    ys, state = composite.wire(run, call.masked(call.xs), call.state)
-    return call.masked(ys), state
+    ys, after = composite.wire(run, call.masked(call.xs), state)
+    return call.masked(ys), after
+
+
+def part(composite: Composite, before: State, state: State, initial: State) -> State:
+    """The part of the composite's initial state where an inner cell has its part of the state."""
+    places = zip(_tree.leaves(state), _tree.leaves(initial), strict=True)
+    starts = {id(leaf): start for leaf, start in places}
+    if any(id(leaf) not in starts for leaf in _tree.leaves(before)):
+        raise StateError(
+            f"state of {type(composite).__name__}",
+            wanted="inner cells that get parts of it as they stand, so that resets can reach them",
+            got="a new tensor",
+            remedy='Use backend="eager", or pass the parts on in wire.',
+        )
+    return _tree.map(lambda leaf: starts[id(leaf)], before)
 
 
 def choose(call: Call, name: str) -> tuple[Backend, tuple[str, ...]]:

@@ -57,7 +57,8 @@ class Elman(GatedCell):
             device=device,
             dtype=dtype,
         )
-        if isinstance(activation, str) and activation not in ACTIVATIONS:
+        known = activation in ACTIVATIONS if isinstance(activation, str) else callable(activation)
+        if not known:
             raise ArgumentError(
                 "activation",
                 wanted=f"one of {', '.join(map(repr, ACTIVATIONS))}, or a torch.nn.Module",

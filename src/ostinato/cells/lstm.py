@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, final
 
 import torch
@@ -87,7 +88,7 @@ class LSTM(GatedCell):
         super().reset_parameters()
         if self.weight_hr is not None:
             # torch draws the projection from U(+-1/sqrt(H)), by the width of c
-            bound = self.hidden_size**-0.5
+            bound = 1 / math.sqrt(self.hidden_size)
             nn.init.uniform_(self.weight_hr, -bound, bound)
         if self.norm_c is not None:
             self.norm_c.reset_parameters()

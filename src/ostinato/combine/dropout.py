@@ -25,6 +25,16 @@ class Held(NamedTuple):
     mask: Tree
 
 
+def keep_masks(fresh: State, state: State) -> State:
+    """A fresh state with the masks of this one: a reset starts a row again, and redraws nothing."""
+    if isinstance(fresh, Held):
+        return Held(keep_masks(fresh.state, state.state), state.mask)
+    nodes, others = _tree.children(fresh), dict(_tree.children(state) or [])
+    if nodes is None:
+        return fresh
+    return _tree.rebuild(fresh, [keep_masks(node, others[step]) for step, node in nodes])
+
+
 def check_probability(argument: str, p: float) -> None:
     """Raise ArgumentError where p is not in [0, 1)."""
     if not 0 <= p < 1:
@@ -48,13 +58,29 @@ def drop(x: Tensor, mask: Tensor, p: float) -> Tensor:
     return torch.where(mask, x / (1 - p), torch.zeros((), dtype=x.dtype, device=x.device))
 
 
+def first(state: State) -> Tensor | None:
+    """The first floating leaf of a state, h in all standard cells."""
+    return next((leaf for leaf in _tree.leaves(state) if leaf.is_floating_point()), None)
+
+
+def with_first(state: State, h: Tensor) -> State:
+    """The state with another tensor for its first floating leaf."""
+    given = [h]
+
+    def leaf(old: Tensor) -> Tensor:
+        return given.pop() if given and old.is_floating_point() else old
+
+    return _tree.map(leaf, state)
+
+
 @final
 class HeldDropout(Composite):
     """Dropout with one mask a row and sequence (variational dropout, Gal and Ghahramani 2016).
 
-    x and y [B, n] with n = ``input_size``; the state is the mask [B, n], drawn by `initial_state`
-    in training, so a carried state keeps its mask and a fresh one redraws it. Kept features are
-    scaled by 1 / (1 - p); the identity outside training. Raises ArgumentError for p not in [0, 1).
+    x and y [B, n] with n = ``input_size``; the state is ``Held((), mask)`` with a bool mask [B, n],
+    drawn by `initial_state` in training: a carried state keeps its mask, through resets too, and a
+    fresh one redraws it. Kept features are scaled by 1 / (1 - p); the identity outside training.
+    Raises ArgumentError for p not in [0, 1).
     """
 
     def __init__(self, input_size: int, p: float = 0.5) -> None:
@@ -64,10 +90,10 @@ class HeldDropout(Composite):
         self.p = p
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
-        return draw((batch_size, self.size), self.p, device, self.training)
+        return Held((), draw((batch_size, self.size), self.p, device, self.training))
 
     def wire(self, run: Run, x: Tree, state: State) -> tuple[Tree, State]:
-        return (drop(x, state, self.p) if self.training else x), state
+        return (drop(x, state.mask, self.p) if self.training else x), state
 
     def extra_repr(self) -> str:
         return f"{self.size}, p={self.p}"
@@ -78,15 +104,16 @@ class RecurrentDropout(Wrapper):
     """The cell with one mask a sequence on the h that its recurrent products read.
 
     Gal and Ghahramani 2016 (arXiv 1512.05287), tied over gates. What the cell carries is left
-    alone in Elman, LSTM and GRU; another cell sees the first leaf of its state under the mask.
-    x, y as the cell's; the state is ``Held(state, mask)`` with a bool mask [B, R]. The identity
-    outside training. Raises ArgumentError for p not in [0, 1), StateError for an empty state.
+    alone in Elman, LSTM and GRU; another cell sees the first floating leaf of its state (in a
+    dict, by the order of keys) under the mask. x, y as the cell's; the state is
+    ``Held(state, mask)`` with a bool mask [B, R]. The identity outside training. Raises
+    ArgumentError for p not in [0, 1), StateError for a state without floating leaves.
     """
 
     def __init__(self, cell: Cell, p: float = 0.5) -> None:
         super().__init__(cell)
         check_probability("p", p)
-        if not _tree.leaves(cell.initial_state(1)):
+        if first(cell.initial_state(1)) is None:
             raise StateError(
                 "cell",
                 wanted="a cell with a state",
@@ -97,7 +124,8 @@ class RecurrentDropout(Wrapper):
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
         state = super().initial_state(batch_size, dtype=dtype, device=device)
-        h = _tree.leaves(state)[0]
+        h = first(state)
+        assert h is not None
         return Held(state, draw(tuple(h.shape), self.p, h.device, self.training))
 
     @property
@@ -112,12 +140,13 @@ class RecurrentDropout(Wrapper):
         if not self.training:
             return super().forward(x, state)
         before, mask = state
-        h = _tree.leaves(before)[0]
+        h = first(before)
+        assert h is not None
         read = drop(h, mask, self.p)
         if isinstance(self.cell, GatedCell):
             y, after = self.cell.step(x, read, before)
         else:
-            y, after = self.cell(x, _tree.map(lambda leaf: read if leaf is h else leaf, before))
+            y, after = self.cell(x, with_first(before, read))
         return y, Held(after, mask)
 
     def extra_repr(self) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato.cell import Cell, like, zeros
+from ostinato.cells.gated import check_size
 from ostinato.errors import ArgumentError
 from ostinato.typing import State, Tree
 
@@ -52,11 +53,11 @@ class Recurrent(Cell):
         y = h
 
     ``start`` is the number of hidden units, which makes it a learned bias, or a module, and then
-    ``hidden_size`` says the size of h: a number, a tuple of numbers for an h [B, ...] of several
-    dimensions is written as a `tuple` of sizes for a tuple-valued h. ``transfer`` defaults to
-    sigmoid, ``merge`` (called with two arguments) to the sum. The feedback and its bias have no
-    part in the first step, nor the start in later ones; after a reset a row starts again.
-    x as ``input`` takes it, y [B, H]. Raises ArgumentError where the size of h is not known.
+    ``hidden_size`` says the width of h, or the widths of the tensors of a tuple that serves as h.
+    ``transfer`` defaults to sigmoid, ``merge`` (called with two arguments) to the sum. The
+    feedback and its bias have no part in the first step, nor the start in later ones; after a
+    reset a row starts again. x as ``input`` takes it, y = h [B, H], state (h, whether the row has
+    started [B, 1]). Raises ArgumentError where the size of h is not known or not positive.
     """
 
     def __init__(
@@ -78,6 +79,9 @@ class Recurrent(Cell):
                 remedy="Pass hidden_size=H.",
             )
         self.hidden_size = hidden_size if isinstance(start, nn.Module) else start
+        sizes = self.hidden_size if isinstance(self.hidden_size, tuple) else (self.hidden_size,)
+        for size in sizes:
+            check_size("hidden_size" if isinstance(start, nn.Module) else "start", size, least=1)
         self.start = start if isinstance(start, nn.Module) else Bias(start)
         self.input, self.feedback = input, feedback
         self.transfer = nn.Sigmoid() if transfer is None else transfer

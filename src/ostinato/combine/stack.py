@@ -27,7 +27,12 @@ class Stack(Composite):
     def __init__(self, *layers: nn.Module, skip: str | None = None) -> None:
         super().__init__()
         if not layers:
-            raise ArgumentError("layers", wanted="at least one layer", got="none")
+            raise ArgumentError(
+                "layers",
+                wanted="at least one layer",
+                got="none",
+                remedy="Pass cells and modules, bottom first: Stack(*layers).",
+            )
         if skip not in (None, "residual", "dense"):
             raise ArgumentError(
                 "skip",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, final
 
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ostinato.cell import Cell
@@ -43,7 +44,7 @@ class WeightDrop(Wrapper):
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
         state = super().initial_state(batch_size, dtype=dtype, device=device)
-        weights = [self.cell.get_parameter(name) for name in self.names]
+        weights = [raw(self.cell, name) for name in self.names]
         masks = [draw((1, *w.shape), self.p, device or w.device, self.training) for w in weights]
         return Held(state, tuple(masks))
 
@@ -52,7 +53,7 @@ class WeightDrop(Wrapper):
             y, after = run(self.cell, x, state.state)
             return y, Held(after, state.mask)
         dropped = {
-            f"cell.{name}": drop(self.cell.get_parameter(name), mask[0], self.p)
+            f"cell.{name}": drop(raw(self.cell, name), mask[0], self.p)
             for name, mask in zip(self.names, state.mask, strict=True)
         }
         y, after = functional_call(Scope(self.cell), dropped, (run, x, state.state))
@@ -60,6 +61,11 @@ class WeightDrop(Wrapper):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, names={self.names}"
+
+
+def raw(cell: Cell, name: str) -> Tensor:
+    """A weight by its dotted name; under `functional_call` it may be a plain tensor."""
+    return attrgetter(name)(cell)
 
 
 class Scope(nn.Module):

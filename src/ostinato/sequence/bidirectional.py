@@ -36,7 +36,7 @@ class BiSequencer(nn.Module):
         merge: str | nn.Module = "concat",
     ) -> None:
         super().__init__()
-        if isinstance(merge, str) and merge not in ("concat", "sum"):
+        if not isinstance(merge, nn.Module) and merge not in ("concat", "sum"):
             raise ArgumentError(
                 "merge",
                 wanted='"concat", "sum" or a module of two arguments',

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
+from ostinato.backends.call import initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
@@ -24,8 +25,13 @@ def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
         )
     found = _tree.paths(xs, "xs")
     if not found:
-        raise ShapeError("xs", wanted="at least one tensor [T, B, ...]", got="an empty tree")
-    path, first = found[0]
+        raise ShapeError(
+            "xs",
+            wanted="at least one tensor [T, B, ...]",
+            got="an empty tree",
+            remedy="T and B are read from it.",
+        )
+    first = found[0][1]
     for path, leaf in found:
         if leaf.dim() < 2 or leaf.shape[:2] != first.shape[:2]:
             sizes = list(first.shape[:2]) if first.dim() >= 2 else ["T", "B"]
@@ -37,7 +43,8 @@ def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
             )
     if isinstance(xs, Tensor):
         _features(cell, xs)
-    _dtype_and_device(cell, path, first)
+    for path, leaf in found:
+        _dtype_and_device(cell, path, leaf)
     return first.shape[0], first.shape[1]
 
 
@@ -63,8 +70,19 @@ def _dtype_and_device(cell: Cell, path: str, sample: Tensor) -> None:
             got=str(sample.device),
             remedy="Move one of them with .to(device).",
         )
-    autocast = torch.is_autocast_enabled(sample.device.type)
-    if not sample.is_floating_point() or autocast or sample.dtype == parameter.dtype:
+    if sample.dtype == parameter.dtype:
+        return
+    if not (sample.is_floating_point() or sample.is_complex()):
+        if cell.input_size is None:
+            return
+        raise DtypeError(
+            path,
+            wanted=f"{parameter.dtype}, as {type(cell).__name__} takes features",
+            got=str(sample.dtype),
+            remedy=f"Use xs.to({parameter.dtype}), or put torch.nn.Embedding before the cell.",
+        )
+    device = sample.device.type  # such as meta, of which torch cannot say whether it autocasts
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return
     if all(p.dtype != sample.dtype for p in cell.parameters()):
         raise DtypeError(
@@ -104,7 +122,12 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         lengths = lengths.long()
     whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
     if not whole:
-        raise DtypeError("lengths", wanted="whole numbers", got=str(lengths.dtype))
+        raise DtypeError(
+            "lengths",
+            wanted="whole numbers",
+            got=str(lengths.dtype),
+            remedy="Use lengths.long(); for a bool mask [T, B] there is mask=.",
+        )
     if tuple(lengths.shape) != (batch_size,):
         raise ShapeError(
             "lengths",
@@ -147,7 +170,7 @@ def flags(
 def state(cell: Cell, given: State, sample: Tensor, batch_size: int) -> None:
     """Raise where a given state is not of the form of the cell's initial state."""
     # on the meta device a state costs no memory, and no random numbers where it holds masks
-    wanted = cell.initial_state(batch_size, device="meta")
+    wanted = initial_state(cell, sample, batch_size, "meta")
     found = _tree.mismatch(wanted, given, "state")
     if found and not ("dtype" in found and torch.is_autocast_enabled(sample.device.type)):
         path, said = found.split(": wanted ", 1)

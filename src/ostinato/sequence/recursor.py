@@ -31,9 +31,11 @@ class Recursor(Remembering):
 
     def forward(self, x: Tree) -> Tree:
         """One step: x [B, ...] to y [B, ...]."""
-        sample = _tree.leaves(x)[0]
-        if sample.dim() == 0:
-            raise ShapeError("x", wanted="one step [B, ...]", got="a number", remedy="Use x[None].")
+        found = _tree.paths(x, "x")
+        if not found or found[0][1].dim() == 0:
+            got = "a number" if found else "no tensor"
+            raise ShapeError("x", wanted="one step [B, ...]", got=got, remedy="Use x[None].")
+        sample = found[0][1]
         batch_size = sample.shape[0]
         given = self._given
         state = self._before(batch_size, cut=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -56,6 +56,11 @@ class Remembering(nn.Module):
         if mode != self.training:
             self.forget()
         return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a copy, or a saved file, has the values of the state: a graph cannot be copied
+        kept = None if self._state is None else detach(self._state)
+        return {**self.__dict__, "_state": kept}
 
     def _before(self, batch_size: int, *, cut: bool) -> State:
         """The state to start a call from; ``cut`` takes a carried state by value."""

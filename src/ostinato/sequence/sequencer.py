@@ -7,7 +7,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from ostinato import _tree
+from ostinato.sequence import check
 from ostinato.sequence.remember import Remembering
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import Tree
@@ -36,8 +36,7 @@ class Sequencer(Remembering):
         reverse: bool = False,
     ) -> Tree:
         """xs [T, B, ...] to ys [T, B, ...]; the options are those of `ostinato.unroll`."""
-        found = _tree.leaves(xs)
-        batch_size = found[0].shape[1] if found and found[0].dim() > 1 else 0
+        _, batch_size = check.sequence(self.cell, xs)
         ys, state = unroll(
             self.cell,
             xs,

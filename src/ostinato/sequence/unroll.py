@@ -12,7 +12,8 @@ from ostinato import _tree
 from ostinato.backends.call import Call, initial_state
 from ostinato.backends.plan import Segment, check_name, execute
 from ostinato.cell import as_cell
-from ostinato.errors import ArgumentError
+from ostinato.combine.dropout import keep_masks
+from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
 from ostinato.typing import State, Tree
 
@@ -85,7 +86,9 @@ def prepare(
     initial = None
     if resets is not None:
         resets = check.flags("resets", resets, num_steps, batch_size, sample.device)
-        initial = start if state is None else initial_state(cell, sample, batch_size)
+        initial = start
+        if state is not None:
+            initial = keep_masks(initial_state(cell, sample, batch_size), state)
     return Call(cell, xs, start, mask, lengths, resets, initial, reverse)
 
 
@@ -139,5 +142,13 @@ def explain(
         xs = sample.detach().new_zeros(2, 3, cell.input_size)
     journal: list[Segment] = []
     with torch.no_grad(), torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
-        execute(prepare(cell, xs, state, lengths, mask, resets, reverse), backend, journal)
+        call = prepare(cell, xs, state, lengths, mask, resets, reverse)
+        if call.num_steps == 0:
+            raise ShapeError(
+                "xs",
+                wanted="at least one step to explain",
+                got=str(list(call.sample.shape)),
+                remedy="Leave xs out for a sample, where the cell says its input_size.",
+            )
+        execute(call, backend, journal)
     return Explanation(tuple(journal))

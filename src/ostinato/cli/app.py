@@ -1,0 +1,41 @@
+"""The commands of the program."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import typer
+
+from ostinato import __version__
+from ostinato.cli.evaluate import evaluate
+from ostinato.cli.info import info
+from ostinato.cli.sample import sample
+from ostinato.cli.train import train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train recurrent networks and use them. Start with: [bold]ostinato train text[/]",
+    rich_markup_mode="rich",
+)
+app.add_typer(train, name="train")
+app.command()(sample)
+app.command()(evaluate)
+app.command()(info)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ostinato {__version__} (torch {torch.__version__})")
+        raise typer.Exit
+
+
+@app.callback()
+def ostinato(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""

@@ -1,0 +1,22 @@
+"""Every kind of task by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ostinato.cli.job import Job
+from ostinato.cli.text_job import TEXT
+from ostinato.train import Run, RunError
+
+JOBS: dict[str, Job] = {job.name: job for job in (TEXT,)}
+
+
+def job_of(config: Mapping[str, Any], run: Run) -> Job:
+    """The job that a run belongs to. Raises RunError for a task of another version."""
+    name = config.get("task")
+    if name in JOBS:
+        return JOBS[str(name)]
+    raise RunError(
+        str(run.config_path), wanted=f"a task of {', '.join(JOBS)}", got=f"the task {name!r}"
+    )

@@ -1,0 +1,24 @@
+"""Where words go: a terminal, a log, or away from the JSON on standard output."""
+
+from __future__ import annotations
+
+import sys
+
+from ostinato.train import JsonLines, Lines, Live, Report
+
+
+def choose_report(title: str, *, as_json: bool) -> Report:
+    """The report that suits standard output."""
+    if as_json:
+        return JsonLines()
+    return Live(title) if sys.stdout.isatty() else Lines()
+
+
+def say(text: str, *, as_json: bool = False) -> None:
+    """Print for people: on standard error where standard output is for JSON."""
+    print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+
+def note(text: str) -> None:
+    """Print a remark that is not part of the result."""
+    print(f"note: {text}", file=sys.stderr, flush=True)

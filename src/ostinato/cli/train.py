@@ -1,0 +1,66 @@
+"""``ostinato train TASK`` and ``ostinato train --resume RUN``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostinato.cli.job import train_settings
+from ostinato.cli.jobs import job_of
+from ostinato.cli.train_text import text
+from ostinato.cli.training import train_run
+from ostinato.errors import ArgumentError
+from ostinato.train import Run
+
+train = typer.Typer(help="Train a model, or go on with a run that was stopped.")
+train.command()(text)
+
+
+@train.callback(invoke_without_command=True)
+def train_or_resume(
+    context: typer.Context,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with this run, exactly as if it had never stopped. A checkpoint file in "
+            "RUN/checkpoints goes on from there.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --resume: change the number of steps of the whole run."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --resume: print one JSON object a step.")
+    ] = False,
+) -> None:
+    """Train a model, or go on with a run that was stopped."""
+    if resume is None:
+        if context.invoked_subcommand is None:
+            print(context.get_help())
+            raise typer.Exit
+        return
+    if context.invoked_subcommand is not None:
+        raise ArgumentError(
+            "--resume",
+            wanted="a run to go on with, or a task to begin",
+            got=f"both --resume and {context.invoked_subcommand}",
+            remedy=f"A run knows its task and settings: ostinato train --resume {resume}",
+        )
+    go_on(resume, steps, as_json=as_json)
+
+
+def go_on(path: Path, steps: int | None, *, as_json: bool) -> None:
+    """Go on with the run at a directory, or from one of its checkpoints."""
+    run = Run.open(path)
+    config = run.read_config()
+    if steps is not None:
+        config["train"] |= {"steps": steps}
+        run.write_config(config)
+    checkpoint = path if path.suffix == ".safetensors" else run.newest_checkpoint()
+    job = job_of(config, run)
+    task, settings = job.build(run, config), train_settings(config, run)
+    train_run(run, job, task, settings, resume=checkpoint, as_json=as_json)

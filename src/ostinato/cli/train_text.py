@@ -1,0 +1,128 @@
+"""``ostinato train text``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ostinato import __version__
+from ostinato.cli.options import with_settings
+from ostinato.cli.screen import say
+from ostinato.cli.text_job import TEXT
+from ostinato.cli.training import train_run
+from ostinato.data import ColumnSettings
+from ostinato.errors import ArgumentError
+from ostinato.text import (
+    Corpus,
+    CorpusSettings,
+    Document,
+    ModelSettings,
+    default_text,
+    files,
+    source_name,
+    standard_library,
+)
+from ostinato.train import Run, TrainSettings
+
+CORPORA = {"topics": default_text, "stdlib": standard_library}
+
+
+@with_settings(
+    text=CorpusSettings, model=ModelSettings, batches=ColumnSettings, training=TrainSettings
+)
+def text(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Text files, each a document. Without any: the reference of the Python language, "
+            "which comes with Python.",
+        ),
+    ] = None,
+    *,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(CORPORA),
+            help="A text that comes with Python, in place of FILE: the reference of the language, "
+            "or the source of the standard library.",
+        ),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="The encoding of the files.")] = "utf-8",
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A new directory for the run; by default runs/text-001, and so on."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
+    ] = False,
+    text: CorpusSettings,
+    model: ModelSettings,
+    batches: ColumnSettings,
+    training: TrainSettings,
+) -> None:
+    """Train a language model on text: characters, words or byte pairs.
+
+    Writes a run directory with the settings, metrics, checkpoints, curves and samples. Ctrl-C
+    saves and stops; ostinato train --resume RUN goes on exactly.
+
+    Each document reads <bos> text <eos>; what is not in the vocabulary reads <unk>. The last tenth
+    of the text is held out, to measure the model and to keep its best weights.
+    """
+    _check_length(context, training)
+    documents = _documents(paths or [], corpus, encoding)
+    directory = Run.create("text", run)
+    try:
+        say(f"reading {source_name(documents)}", as_json=as_json)
+        made = Corpus.build(documents, text, folder=directory.make_folder("corpus"))
+        say(made.summary(), as_json=as_json)
+        config: dict[str, Any] = {
+            "ostinato": __version__,
+            "task": TEXT.name,
+            "source": made.counts.name,
+            "corpus": text.as_dict(),
+            "model": model.as_dict(),
+            "columns": batches.as_dict(),
+            "train": training.as_dict(),
+        }
+        task = TEXT.build(directory, config)
+        directory.write_config(config)
+    except BaseException:
+        # Nothing has been trained: leave no empty run behind.
+        directory.discard()
+        raise
+    train_run(directory, TEXT, task, training, as_json=as_json)
+
+
+def _check_length(context: typer.Context, training: TrainSettings) -> None:
+    source = context.get_parameter_source("epochs")
+    if training.steps is not None and source is not None and source.name == "COMMANDLINE":
+        raise ArgumentError(
+            "--steps",
+            wanted="the length of training either in steps or in epochs",
+            got=f"--steps {training.steps} and --epochs {training.epochs:g}",
+            remedy="Leave one of them out.",
+        )
+
+
+def _documents(paths: list[Path], corpus: str | None, encoding: str) -> list[Document]:
+    if corpus is None:
+        return files(paths, encoding) if paths else default_text()
+    if paths:
+        raise ArgumentError(
+            "--corpus",
+            wanted="either --corpus or files",
+            got=f"--corpus {corpus} and {paths[0]}",
+            remedy="Leave one of them out.",
+        )
+    if corpus not in CORPORA:
+        raise ArgumentError(
+            "--corpus",
+            wanted=f"one of {', '.join(CORPORA)}",
+            got=repr(corpus),
+            remedy="To train on your own text, name its files without --corpus.",
+        )
+    return CORPORA[corpus]()

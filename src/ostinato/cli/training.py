@@ -1,0 +1,69 @@
+"""Training from the command line, the same for every kind of task."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import typer
+
+from ostinato.cli.job import Job
+from ostinato.cli.screen import choose_report, say
+from ostinato.data import write_json
+from ostinato.train import Run, Solver, Task, TrainSettings
+from ostinato.train.report import duration
+
+
+def train_run(
+    run: Run,
+    job: Job,
+    task: Task,
+    settings: TrainSettings,
+    *,
+    resume: Path | None = None,
+    as_json: bool,
+) -> None:
+    """Train a run to its end, from a checkpoint or from the start, and say how it went.
+
+    Exits with 128 + the signal's number where a signal stopped it, as shells do.
+    """
+    title = f"{run.folder}: {job.describe(task)}"
+    say(title, as_json=as_json)
+    report = choose_report(str(run.folder), as_json=as_json)
+    solver = Solver(task, settings, run=run, report=report)
+    with run.claimed():
+        if resume is not None:
+            solver.restore(run.load_checkpoint(resume))
+            run.set_aside_after(resume)
+        finished = solver.fit()
+        if not finished:
+            _say_stopped(run, solver, as_json)
+            raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
+        _conclude(run, job, solver, as_json)
+
+
+def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
+    step, total = solver.progress.step, solver.total_steps
+    say(
+        f"stopped at step {step:,} of {total:,}, and saved. To go on:\n"
+        f"  ostinato train --resume {run.folder}",
+        as_json=as_json,
+    )
+
+
+def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
+    step = solver.progress.step
+    early = f", stopped early at {step:,}" if step < solver.total_steps else ""
+    say(
+        f"trained {step:,} steps in {duration(solver.progress.seconds)}{early}; "
+        f"best weights: step {solver.best.step:,}",
+        as_json=as_json,
+    )
+    figures, said = job.conclude(solver.task)
+    write_json(run.result_path, {**figures, "step": solver.best.step, "steps": step})
+    say(said, as_json=as_json)
+    say(
+        f"kept in {run.folder}: curves.png, samples.txt, metrics.jsonl. To write more:\n"
+        f"  ostinato sample {run.folder}",
+        as_json=as_json,
+    )

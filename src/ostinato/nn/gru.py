@@ -1,0 +1,94 @@
+"""The drop-in for torch.nn.GRU."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import final
+
+import torch
+
+from ostinato import cells
+from ostinato.nn import options
+from ostinato.nn.layers import Layers
+
+
+@final
+class GRU(Layers):
+    """``torch.nn.GRU``, and what it lacks: layers of gated recurrent units over a sequence.
+
+    `ostinato.cells.GRU` is the cell and holds its equations. Letters: T time steps, B rows of the
+    batch, I = ``input_size``, H = ``hidden_size``, L = ``num_layers``, D = 2 directions with
+    ``bidirectional``, else 1::
+
+        output, h_n = gru(input, hx)    # input [T, B, I], output [T, B, D*H], h_n [L*D, B, H]
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+        dtype: those of ``torch.nn.GRU``, in its order. ``proj_size`` must be 0.
+        layer_norm: normalise both products of each cell (Ba et al. 2016).
+        recurrent_dropout: the share of h that the recurrent products do not see in training; the
+            mask holds for the whole sequence and is drawn anew at each call (Gal and Ghahramani
+            2016).
+        zoneout: the probability with which a unit keeps its old h (Krueger et al. 2016); a tuple
+            gives one for each tensor of the state.
+        residual: add its input to the output of each layer that reads as many features as it
+            gives, the first layer too. ``dropout`` acts on what a layer gives before that is
+            added.
+        cell: any class of cells, or function ``(input_size, hidden_size) -> cell`` with y
+            [B, hidden_size], in place of the standard one; ``hx`` and h_n are then the tree of its
+            state with leaves [L*D, B, ...]. Its parameter ``a.b`` is ``a_b_l0``, and so on.
+        reset: ``"after"`` as torch.nn, or ``"before"`` as the paper (Cho et al. 2014): whether the
+            reset gate acts after the recurrent product or before it.
+
+    Parameter names, shapes, order, initial values and the state dict are those of torch.nn. It
+    differs in that T = 0 and B = 0 are allowed and give an empty output, and in the call's
+    ``lengths``. Raises ArgumentError (a ValueError) and DtypeError (a TypeError) for arguments
+    that do not fit or contradict each other.
+    """
+
+    mode = "GRU"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, ...] = 0.0,
+        residual: bool = False,
+        cell: options.MakeCell | None = None,
+        reset: str = "after",
+    ) -> None:
+        options.refuse_proj_size("GRU", proj_size)
+        form = {"reset": reset, "bias": bias, "layer_norm": layer_norm}
+        standard = partial(cells.GRU, **form, device=device, dtype=dtype)
+        make = options.cell_maker(
+            cell,
+            standard,
+            device,
+            dtype,
+            bias=(bias, True),
+            layer_norm=(layer_norm, False),
+            reset=(reset, "after"),
+        )
+        super().__init__(
+            make,
+            *(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional),
+            own_cell=cell is not None,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            residual=residual,
+        )
+        self.layer_norm, self.reset = layer_norm, reset
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.reset == "after" else f", reset={self.reset!r}")

@@ -1,0 +1,122 @@
+"""How well a model predicts a text: loss in nats, bits per character, perplexity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ostinato import unroll
+from ostinato.errors import ArgumentError
+from ostinato.text.model import LanguageModel
+
+# Steps of one forward call: long enough to keep the kernels busy, and fewer where their scores
+# [steps, columns, V] would need more than about 16 MB.
+_STEPS, _SCORES = 256, 1 << 22
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The total negative log-likelihood of a text, and the figures made of it."""
+
+    nats: float
+    tokens: int
+    characters: int
+
+    @property
+    def loss(self) -> float:
+        """Mean negative log-likelihood of a token, in nats."""
+        return self.nats / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss)."""
+        return math.exp(self.loss) if self.loss < 700 else math.inf
+
+    @property
+    def bits_per_character(self) -> float:
+        """Total bits over the number of characters, whatever a token is."""
+        return self.nats / math.log(2) / self.characters
+
+    def figures(self) -> dict[str, float]:
+        """The three figures by name; the first is the one to minimise."""
+        return {
+            "loss": self.loss,
+            "bpc": self.bits_per_character,
+            "perplexity": self.perplexity,
+        }
+
+
+def evaluate(
+    model: LanguageModel,
+    tokens: np.ndarray,
+    characters: int,
+    *,
+    columns: int = 1,
+    warm_up: int = 0,
+) -> Evaluation:
+    """Predict tokens[1:], each from the tokens before it; every token counts once.
+
+    With one column this is a single pass, the state carried from the first token to the last.
+    More columns run side by side, much faster: each begins at another place of the text, after
+    reading the ``warm_up`` tokens before it, which do not count. ``characters`` is the number of
+    characters that the counted tokens stand for. The random state and the training mode of the
+    model are left as they were. Raises ArgumentError for fewer than two tokens.
+    """
+    if len(tokens) < 2:
+        raise ArgumentError(
+            "tokens", wanted="at least two, to predict one", got=f"{len(tokens)}, an empty text"
+        )
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.random.fork_rng():
+            nats = _total(model, tokens, columns, warm_up)
+    finally:
+        model.train(was_training)
+    return Evaluation(nats, len(tokens) - 1, characters)
+
+
+def _total(model: LanguageModel, tokens: np.ndarray, columns: int, warm_up: int) -> float:
+    device = next(model.parameters()).device
+    state = model.initial_state(columns, device=device)
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    for inputs, targets, there in _pieces(tokens, columns, warm_up, model.vocabulary):
+        warming = targets is None
+        scores, state = unroll(
+            model, inputs.to(device), state, mask=there.to(device) if warming else None
+        )
+        if targets is not None:
+            losses = F.cross_entropy(
+                scores.flatten(0, 1), targets.to(device).flatten(), reduction="none"
+            )
+            total += losses[there.to(device).flatten()].sum(dtype=torch.float64)
+    return total.item()
+
+
+def _pieces(
+    tokens: np.ndarray, columns: int, warm_up: int, vocabulary: int
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+    """Inputs, targets (None while warming up) and whether there is text, [T, columns]."""
+    targets = len(tokens) - 1
+    length = -(-targets // columns)
+    size = max(1, min(_STEPS, _SCORES // (columns * vocabulary)))
+    # Column c counts the targets from c * length on.
+    begin = np.arange(columns) * length
+    warm_up = warm_up if columns > 1 else 0
+    for first, last in ((-warm_up, 0), (0, length)):
+        for step in range(first, last, size):
+            place = begin + np.arange(step, min(step + size, last))[:, None]
+            there = (place >= 0) & (place < targets)
+            place = place.clip(0, targets - 1)
+            after = _ids(tokens, place + 1) if first == 0 else None
+            yield _ids(tokens, place), after, torch.from_numpy(there)
+
+
+def _ids(tokens: np.ndarray, place: np.ndarray) -> Tensor:
+    return torch.from_numpy(tokens[place].astype(np.int64))

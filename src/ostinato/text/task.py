@@ -1,0 +1,118 @@
+"""Learning to predict the next token: what a solver trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ostinato import detach, unroll
+from ostinato.data.columns import Columns, ColumnSettings
+from ostinato.text.corpus import Corpus
+from ostinato.text.evaluation import Evaluation, evaluate
+from ostinato.text.model import LanguageModel, redraw_masks
+from ostinato.text.sampling import SampleSettings, sample
+from ostinato.text.tokenizer import BOS
+from ostinato.typing import State
+
+# While training, held-out text is measured in columns of about this many tokens, each after so
+# many tokens that warm up its state: a few hundredths of a bit from one pass, many times faster.
+_QUICK, _WARM_UP = 1500, 100
+# At the end, one pass up to this many tokens; only longer texts are cut into columns of it.
+_FULL = 500_000
+# Of a very long held-out text, the part that is measured while training.
+_MOST = 100_000
+# Characters of the samples shown while training.
+_SAMPLE = 300
+
+
+@final
+class TextTask:
+    """A language model on a corpus, by truncated back-propagation over contiguous columns.
+
+    Has the shape of `ostinato.train.Task`: batches, the loss of one, the measure of the whole.
+    """
+
+    name = "text"
+    unit = "tokens"
+    curve = ("bpc", "bits per character")
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        corpus: Corpus,
+        columns: ColumnSettings | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.corpus, self.seed = model, corpus, seed
+        self.columns = Columns(corpus.train, columns or ColumnSettings(), seed=seed)
+        self.device = next(model.parameters()).device
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.columns)
+
+    @property
+    def batch_units(self) -> int:
+        """Tokens in a batch."""
+        return self.columns.settings.batch_size * self.columns.steps
+
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, targets) [T, B] of an epoch from one batch on.
+
+        An epoch's columns begin with an empty state, and so with <bos> in place of their first
+        token: few texts have enough documents to teach a model what to do at the beginning.
+        """
+        for number, (inputs, targets) in enumerate(self.columns.batches(epoch, start), start):
+            if number == 0:
+                inputs[0] = BOS
+            yield inputs, targets
+
+    def initial_state(self) -> State:
+        """The state at the start of an epoch."""
+        return self.model.initial_state(self.columns.settings.batch_size, device=self.device)
+
+    def loss(self, batch: tuple[Tensor, Tensor], state: State) -> tuple[Tensor, State]:
+        """The mean loss of a batch in nats, and the state after it, by value."""
+        inputs, targets = (part.to(self.device) for part in batch)
+        scores, state = unroll(self.model, inputs, redraw_masks(self.model, state))
+        loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
+        return loss, detach(state)
+
+    def validate(self) -> dict[str, float]:
+        """Quick held-out figures; the first is the one to minimise."""
+        tokens = self.corpus.held_out[: _MOST + 1]
+        columns = max(1, (len(tokens) - 1) // _QUICK)
+        return evaluate(
+            self.model, tokens, self._characters(len(tokens)), columns=columns, warm_up=_WARM_UP
+        ).figures()
+
+    def evaluate(self) -> Evaluation:
+        """The held-out figures that count: every token once, in one pass of the state."""
+        tokens = self.corpus.held_out
+        return evaluate(
+            self.model,
+            tokens,
+            self.corpus.counts.held_out_characters,
+            columns=max(1, (len(tokens) - 1) // _FULL),
+            warm_up=1000,
+        )
+
+    def sample(self, step: int) -> str:
+        """A text by the model as it is, the same for the same weights, seed and step."""
+        settings = SampleSettings(length=_SAMPLE, seed=self.seed + step)
+        return sample(self.model, self.corpus.tokenizer, settings=settings)
+
+    def figures(self, loss: float) -> dict[str, float]:
+        """What a training loss means, in the units of `validate`."""
+        rate = self.corpus.counts.train_characters / self.corpus.counts.train_tokens
+        return {"bpc": loss / torch.log(torch.tensor(2.0)).item() / rate}
+
+    def _characters(self, length: int) -> int:
+        # A part of the held-out text has about its share of the characters.
+        counts, tokens = self.corpus.counts, self.corpus.held_out
+        return max(1, round(counts.held_out_characters * (length - 1) / (len(tokens) - 1)))

@@ -1,0 +1,70 @@
+"""The curves of a run as a picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ostinato.data.requirements import require
+from ostinato.train.run import Run
+
+# Points of the training curve: a mean of many steps each, as single steps are noise.
+_POINTS = 300
+_TRAINING, _HELD_OUT, _RATE = "#9aa5b1", "#c2410c", "#2563eb"
+
+
+def draw_curves(run: Run, figure: str, name: str) -> None:
+    """Draw ``curves.png`` of a run from its metrics; ``figure`` is a key of them.
+
+    Above: training (means over steps) and held-out values of the figure, the best one marked.
+    Below: the learning rate. Nothing is drawn for a run without metrics.
+    """
+    records = run.metrics()
+    if not records:
+        return
+    picture = require("matplotlib.figure", "train").Figure(figsize=(8, 6), layout="constrained")
+    above, below = picture.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    _draw_figure(above, records, figure)
+    above.set_ylabel(name)
+    above.set_title(str(run.folder), loc="left", fontsize=10)
+    below.plot(*_columns(records, "lr"), color=_RATE)
+    below.set_ylabel("learning rate")
+    below.set_ylim(bottom=0)
+    below.set_xlabel("step")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    partial = run.curves_path.with_name(".curves.partial.png")
+    picture.savefig(partial, dpi=120)
+    partial.replace(run.curves_path)
+
+
+def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
+    axes.plot(*_means(*_columns(records, figure)), color=_TRAINING, label="training")
+    steps, values = _columns(records, f"held_out_{figure}")
+    if steps:
+        axes.plot(steps, values, color=_HELD_OUT, marker=".", label="held-out")
+        best = min(range(len(values)), key=values.__getitem__)
+        axes.plot(steps[best], values[best], "o", color=_HELD_OUT, fillstyle="none", markersize=10)
+        axes.annotate(
+            f"{values[best]:.3f}",
+            (steps[best], values[best]),
+            textcoords="offset points",
+            xytext=(0, 12),
+            ha="center",
+            color=_HELD_OUT,
+        )
+    axes.legend(frameon=False)
+
+
+def _columns(records: list[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
+    there = [record for record in records if key in record]
+    return [record["step"] for record in there], [record[key] for record in there]
+
+
+def _means(steps: list[int], values: list[float]) -> tuple[list[float], list[float]]:
+    size = -(-len(values) // _POINTS)
+    parts = range(0, len(values), size)
+    return (
+        [sum(steps[i : i + size]) / len(steps[i : i + size]) for i in parts],
+        [sum(values[i : i + size]) / len(values[i : i + size]) for i in parts],
+    )

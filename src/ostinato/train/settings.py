@@ -1,0 +1,67 @@
+"""The settings of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ostinato.data.settings import Settings, setting
+from ostinato.errors import ArgumentError
+from ostinato.train.optimiser import OPTIMISERS
+from ostinato.train.schedule import SCHEDULES
+
+
+@dataclass(frozen=True)
+class TrainSettings(Settings):
+    """How long to train, by which rule, and how often to look."""
+
+    epochs: float = setting(20, "Passes over the text; parts of one are possible.", least=0)
+    steps: int | None = setting(None, "Updates, in place of epochs.", least=0)
+    optimiser: str = setting("adamw", "The update rule.", choices=tuple(OPTIMISERS))
+    lr: float = setting(4e-3, "Learning rate, at its highest.", least=0)
+    schedule: str = setting(
+        "cosine", "How the learning rate changes, by step.", choices=tuple(SCHEDULES)
+    )
+    warm_up: float = setting(
+        0.03,
+        "Share of the steps in which the learning rate rises from 0 (not onecycle and plateau).",
+        least=0,
+        below=1,
+    )
+    final_lr: float = setting(
+        0.0, "Where a falling schedule ends, as a share of lr.", least=0, most=1
+    )
+    weight_decay: float = setting(0.01, "Decay of weight matrices (not of biases).", least=0)
+    momentum: float = setting(0.9, "Momentum of sgd.", least=0, below=1)
+    clip: float = setting(1.0, "Largest norm of the gradient; 0 for any.", least=0)
+    ema: float = setting(
+        0.0, "Judge an average of the weights with this decay, such as 0.999.", least=0, below=1
+    )
+    patience: int = setting(
+        0, "Stop after so many validations without a better one; 0 never stops early.", least=0
+    )
+    validate_every: int = setting(200, "Steps between validations (and checkpoints).", least=1)
+    sample_every: int = setting(1000, "Steps between samples; 0 for none.", least=0)
+    log_every: int = setting(1, "Steps between lines of metrics.jsonl.", least=1)
+    seed: int = setting(0, "Seed of all that is random.", least=0)
+    device: str = setting("auto", "cpu, cuda, cuda:1, ...; auto takes a GPU where there is one.")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Updates in the whole run."""
+        return round(self.epochs * steps_per_epoch) if self.steps is None else self.steps
+
+    def torch_device(self) -> torch.device:
+        """The device by its name. Raises ArgumentError for one that this machine does not have."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            return torch.zeros((), device=self.device).device
+        # torch raises RuntimeError for an unknown name, AssertionError for a torch without CUDA.
+        except (RuntimeError, AssertionError) as error:
+            raise ArgumentError(
+                "device",
+                wanted="a device that torch has here",
+                got=repr(self.device),
+                remedy="Use cpu, or leave it at auto.",
+            ) from error

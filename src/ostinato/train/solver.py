@@ -1,0 +1,186 @@
+"""The training loop: the same for every task, and exactly resumable after every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Any, final
+
+from torch import Tensor
+
+from ostinato import _tree
+from ostinato.train.average import Average
+from ostinato.train.curves import draw_curves
+from ostinato.train.interruption import Interruption
+from ostinato.train.journal import Journal
+from ostinato.train.optimiser import clip_gradients, make_optimiser
+from ostinato.train.progress import Best, Progress
+from ostinato.train.randomness import random_state, restore_random_state
+from ostinato.train.report import Report, Silent
+from ostinato.train.run import Run
+from ostinato.train.schedule import Schedule
+from ostinato.train.settings import TrainSettings
+from ostinato.train.task import Task
+from ostinato.typing import State
+
+
+@final
+class Solver:
+    """Trains a task: batches in order, state carried, gradients clipped, the best weights kept.
+
+    With a ``run`` it writes metrics, samples, curves and checkpoints there; the ``report`` shows
+    the progress. `fit` may be stopped by Ctrl-C or SIGTERM at any step: everything that the next
+    step depends on is in the checkpoint, so going on gives the same weights, bit for bit, as never
+    having stopped.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        settings: TrainSettings | None = None,
+        *,
+        run: Run | None = None,
+        report: Report | None = None,
+    ) -> None:
+        self.task, self.run, self.report = task, run, report or Silent()
+        self.settings = settings or TrainSettings()
+        self.total_steps = self.settings.total_steps(len(task))
+        self.optimiser = make_optimiser(task.model, self.settings)
+        self.schedule = Schedule(self.optimiser, self.settings, self.total_steps)
+        self.average = Average(task.model, self.settings.ema) if self.settings.ema else None
+        self.progress, self.best = Progress(), Best()
+        self.interrupted: int | None = None
+        """The signal that stopped `fit`, or None."""
+        self._state: State = ()
+        self._weights = [p for p in task.model.parameters() if p.requires_grad]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or training has stopped early."""
+        patience = self.settings.patience
+        stopped_early = patience > 0 and self.best.waited >= patience
+        return self.progress.step >= self.total_steps or stopped_early
+
+    def fit(self) -> bool:
+        """Train until all steps are done, early stopping, or a signal; whether it is finished.
+
+        Then a finished model has its best weights by held-out loss. Raises DivergedError where the
+        loss is no finite number.
+        """
+        with Interruption() as interruption, self.report:
+            self.report.start(self.total_steps, self.task.unit)
+            if not self.finished:
+                self._train(interruption)
+            self.interrupted = None if self.finished else interruption.signal
+        if self.finished and self.best.weights:
+            self.task.model.load_state_dict(self.best.weights)
+        if self.run is not None:
+            draw_curves(self.run, *self.task.curve)
+        return self.finished
+
+    def _train(self, interruption: Interruption) -> None:
+        journal = Journal(self.task, self.run, self.report, self.progress)
+        self.task.model.train()
+        if self.progress.step == 0:
+            self._save(journal)
+        for batch in self._batches():
+            lr = self.schedule.lr
+            loss, norm = self._update(batch)
+            validating = self._due(self.settings.validate_every) or self.finished
+            figures = self._validate() if validating else {}
+            if validating or self._due(self.settings.log_every):
+                journal.step(loss, norm, lr, figures)
+            if self._due(self.settings.sample_every):
+                journal.sample(self._sample())
+            if self.finished or interruption.signal is not None:
+                break
+            if validating:
+                self._save(journal)
+        self._save(journal)
+
+    def _batches(self) -> Iterator[Any]:
+        # An update moves `progress` on, to the next epoch after the last batch of one.
+        while True:
+            yield from self.task.batches(self.progress.epoch, self.progress.batch)
+
+    def _update(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """One step; its loss and the norm of its gradient, still on the device."""
+        if self.progress.batch == 0:
+            self._state = self.task.initial_state()
+        loss, self._state = self.task.loss(batch, self._state)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = clip_gradients(self._weights, self.settings.clip)
+        self.optimiser.step()
+        self.schedule.stepped()
+        if self.average is not None:
+            self.average.update()
+        self.progress.advance(self.task.batch_units, len(self.task))
+        return loss.detach(), norm
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.progress.step % every == 0
+
+    def _judged(self) -> AbstractContextManager[None]:
+        """Within the block the model has the weights that are judged and kept."""
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def _validate(self) -> dict[str, float]:
+        with self._judged():
+            figures = dict(self.task.validate())
+            self.best.consider(figures, self.progress.step, self.task.model.state_dict())
+        # A diverged average must not make a plateau of NaN; the journal reports the loss.
+        if math.isfinite(figures["loss"]):
+            self.schedule.validated(figures["loss"])
+        return figures
+
+    def _sample(self) -> str:
+        with self._judged():
+            return self.task.sample(self.progress.step)
+
+    def _save(self, journal: Journal) -> None:
+        # First the journal: it finds a diverged loss, whose weights must not be saved, and the
+        # checkpoint remembers how long its files are.
+        journal.flush()
+        if self.run is not None:
+            self.run.save_checkpoint(self.progress.step, self.snapshot())
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the next step depends on, as a tree for `save_checkpoint`."""
+        optimiser = self.optimiser.state_dict()
+        return {
+            "model": self.task.model.state_dict(),
+            "optimiser": {
+                "state": {str(number): value for number, value in optimiser["state"].items()},
+                "param_groups": optimiser["param_groups"],
+            },
+            "schedule": self.schedule.state_dict(),
+            "average": self.average
+            and {"values": self.average.values, "steps": self.average.steps},
+            # At the start of an epoch the state is made anew.
+            "state": _tree.leaves(self._state) if self.progress.batch else [],
+            "progress": asdict(self.progress),
+            "best": vars(self.best),
+            "random": random_state(),
+            "sizes": self.run.sizes() if self.run is not None else {},
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on where `snapshot` was taken, by a solver of the same task and settings."""
+        self.task.model.load_state_dict(snapshot["model"])
+        optimiser = snapshot["optimiser"]
+        state = {int(number): value for number, value in optimiser["state"].items()}
+        self.optimiser.load_state_dict({**optimiser, "state": state})
+        self.schedule.load_state_dict(snapshot["schedule"])
+        if self.average is not None:
+            self.average.load(**snapshot["average"])
+        self.progress = Progress(**snapshot["progress"])
+        self.best = Best(**snapshot["best"])
+        if self.progress.batch:
+            leaves = iter(snapshot["state"])
+            self._state = _tree.map(lambda leaf: next(leaves).to(leaf), self.task.initial_state())
+        if self.run is not None:
+            self.run.cut_back(snapshot["sizes"])
+        restore_random_state(snapshot["random"])

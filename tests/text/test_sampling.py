@@ -1,0 +1,109 @@
+"""Sampling: greedy at temperature 0, repeatable by its seed, warmed by the prompt."""
+
+import numpy as np
+import pytest
+import torch
+
+from ostinato import unroll
+from ostinato.errors import ArgumentError
+from ostinato.text import Corpus, LanguageModel, SampleSettings, sample, stream
+from ostinato.text.sampling import draw, read
+from ostinato.text.tokenizer import BOS, EOS, UNKNOWN
+
+
+def greedy(model: LanguageModel, ids: list[int], length: int) -> list[int]:
+    """The definition: the whole sequence run anew for every token."""
+    for _ in range(length):
+        scores, _ = unroll(model.eval(), torch.tensor(ids)[:, None])
+        scores = scores[-1, 0].clone()
+        scores[[BOS, UNKNOWN]] = -torch.inf
+        ids = [*ids, int(scores.argmax())]
+    return ids
+
+
+def test_temperature_0_is_greedy(model: LanguageModel, corpus: Corpus) -> None:
+    prompt = corpus.tokenizer.encode("the c").tolist()
+    ids = greedy(model, [BOS, *prompt], 30)
+    wanted = corpus.tokenizer.decode(ids[: ids.index(EOS)] if EOS in ids else ids)
+    settings = SampleSettings(temperature=0, length=30)
+    assert sample(model, corpus.tokenizer, "the c", settings) == wanted
+
+
+def test_the_prompt_warms_the_state(model: LanguageModel, corpus: Corpus) -> None:
+    tokens = corpus.train[:700]  # longer than a piece
+    scores, state = read(model, np.asarray(tokens))
+    ys, wanted = unroll(model, torch.from_numpy(tokens.astype(np.int64))[:, None])
+    torch.testing.assert_close(scores, ys[-1, 0])
+    torch.testing.assert_close(state, wanted)
+
+
+def test_the_seed_repeats_a_text(model: LanguageModel, corpus: Corpus) -> None:
+    def write(seed: int | None) -> str:
+        return sample(model, corpus.tokenizer, "the", SampleSettings(length=50, seed=seed))
+
+    before = torch.get_rng_state()
+    assert write(1) == write(1)
+    assert len({write(1), write(2), write(None), write(None)}) == 4
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_prompt_comes_first_even_when_unknown(model: LanguageModel, corpus: Corpus) -> None:
+    settings = SampleSettings(length=5, seed=0)
+    assert sample(model, corpus.tokenizer, "Ж!", settings).startswith("Ж!")
+
+
+def test_without_a_prompt_it_begins_on_a_new_line(model: LanguageModel, corpus: Corpus) -> None:
+    settings = SampleSettings(length=20, seed=3)
+    begun = sample(model, corpus.tokenizer, "\n", settings)
+    assert sample(model, corpus.tokenizer, None, settings) == begun.removeprefix("\n")
+
+
+def test_a_stream_gives_a_token_at_a_time(model: LanguageModel, corpus: Corpus) -> None:
+    settings = SampleSettings(length=12, seed=0)
+    pieces = list(stream(model.train(), corpus.tokenizer, "the", settings))
+    assert pieces[0] == "the"
+    assert all(len(piece) == 1 for piece in pieces[1:])
+    assert "".join(pieces) == sample(model, corpus.tokenizer, "the", settings)
+    assert model.training
+
+
+def test_an_end_ends_the_text(model: LanguageModel, corpus: Corpus) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.cell.get_submodule("layers.2.module").bias[EOS] = 100
+    assert sample(model, corpus.tokenizer, "the", SampleSettings(length=50)) == "the"
+
+
+def drawn(scores: list[float], **changes: object) -> set[int]:
+    generator = torch.Generator().manual_seed(0)
+    settings = SampleSettings(temperature=1.0).replace(**changes)
+    # <bos>, <eos> and <unk> first, of which <bos> and <unk> are the likeliest of all.
+    padded = torch.tensor([50.0, -50.0, 50.0, *scores])
+    return {draw(padded, settings, generator) - 3 for _ in range(300)}
+
+
+def test_special_tokens_are_not_drawn() -> None:
+    assert drawn([0.0, 0.0]) == {0, 1}
+
+
+def test_top_k_draws_from_the_likeliest() -> None:
+    assert drawn([0.0, 1.0, 2.0, 1.5], top_k=2) == {2, 3}
+    assert drawn([0.0, 1.0, 2.0, 1.5], top_k=99) == {0, 1, 2, 3}
+
+
+def test_top_p_draws_from_the_smallest_set_that_reaches_it() -> None:
+    scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().tolist()
+    assert drawn(scores, top_p=0.79) == {0, 1}
+    assert drawn(scores, top_p=0.81) == {0, 1, 2}
+    assert drawn(scores, top_p=0.0) == {0}
+
+
+def test_temperature_sharpens() -> None:
+    assert drawn([0.0, 1.0], temperature=0.01) == {1}
+    assert drawn([0.0, 1.0], temperature=5.0) == {0, 1}
+
+
+def test_a_negative_temperature_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="temperature: wanted a number of at least 0"):
+        SampleSettings(temperature=-1)

@@ -1,0 +1,111 @@
+"""Text to ids and back: exactly, at every level, wherever it is cut."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ostinato.errors import ArgumentError
+from ostinato.text.tokenizer import (
+    BOS,
+    EOS,
+    LEVELS,
+    SPECIAL,
+    UNKNOWN,
+    Tokenizer,
+    train_tokenizer,
+)
+
+TEXT = (
+    "The quick brown fox's tail,\n\tand  more   of it.\r\n\n    indented = [1, 2]  \n"
+    "<eos> <unk> naïve 日本 😀 don’t\u2028\n" * 3
+)
+MADE = {level: train_tokenizer([TEXT], level, vocabulary=300, min_frequency=1) for level in LEVELS}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_text_comes_back_exactly(level: str) -> None:
+    tokenizer = MADE[level]
+    ids = tokenizer.encode(TEXT)
+    assert tokenizer.decode(ids) == TEXT
+    assert tokenizer.level == level
+    # Special tokens cannot be written in a text.
+    assert not {BOS, EOS, UNKNOWN} & set(ids.tolist())
+
+
+@given(text=st.text(alphabet=TEXT), cuts=st.lists(st.integers(0, 50)))
+@settings(max_examples=50)
+@pytest.mark.parametrize("level", LEVELS)
+def test_cuts_do_not_change_the_ids(level: str, text: str, cuts: list[int]) -> None:
+    tokenizer = MADE[level]
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    ids = [number for piece in tokenizer.encode_pieces(pieces) for number in piece]
+    assert ids == tokenizer.encode(text).tolist()
+
+
+@given(text=st.text())
+def test_byte_pairs_know_every_text(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode("utf-8")
+    tokenizer = MADE["bpe"]
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.unknown(text) == []
+
+
+def test_byte_pairs_are_fewer_than_characters() -> None:
+    assert len(MADE["bpe"].encode(TEXT)) < 0.7 * len(TEXT)
+
+
+@pytest.mark.parametrize("level", ["char", "word"])
+def test_what_is_unknown_is_said(level: str) -> None:
+    text = "The tail Ж sees Ж of Ю"
+    tokenizer = MADE[level]
+    wanted = ["Ж", "Ю"] if level == "char" else ["Ж", "sees", "Ю"]
+    assert tokenizer.unknown(text) == wanted
+    assert (tokenizer.encode(text) == UNKNOWN).sum() == (3 if level == "char" else 4)
+    assert "<unk>" in tokenizer.decode(tokenizer.encode(text))
+
+
+def test_the_ends_are_left_out_of_the_text() -> None:
+    tokenizer = MADE["char"]
+    assert tokenizer.decode([BOS, *tokenizer.encode("fox"), EOS]) == "fox"
+
+
+def test_rare_words_are_unknown() -> None:
+    tokenizer = train_tokenizer(["one two two three three three"], "word", min_frequency=2)
+    assert tokenizer.size == len(SPECIAL) + 2
+    assert tokenizer.unknown("one two three") == ["one"]
+
+
+def test_a_stream_completes_characters() -> None:
+    tokenizer = MADE["bpe"]
+    ids = tokenizer.encode("a 😀 ü").tolist()
+    stream = tokenizer.stream()
+    written = [stream.add(number) for number in ids]
+    assert "".join(written) == "a 😀 ü"
+    assert "" in written  # half of a character is not shown
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_save_and_load(tmp_path: Path, level: str) -> None:
+    MADE[level].save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.level == level
+    assert loaded.encode(TEXT).tolist() == MADE[level].encode(TEXT).tolist()
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "tokenizer.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ArgumentError, match=r"tokenizer\.json: wanted a tokeniser"):
+        Tokenizer.load(path)
+
+
+def test_wrong_levels_and_sizes() -> None:
+    with pytest.raises(ArgumentError, match="level: wanted one of char, word, bpe, got 'letter'"):
+        train_tokenizer(["a"], "letter")
+    with pytest.raises(ArgumentError, match="vocabulary: wanted at least 259"):
+        train_tokenizer(["a"], "bpe", vocabulary=258)
