@@ -169,9 +169,7 @@ class Entry:
     noisy: bool = False
     """Draws at every step while training, so that two runs differ."""
 
-    def inputs(
-        self, num_steps: int, batch_size: int, dtype: torch.dtype, seed: int = 0
-    ) -> Tree:
+    def inputs(self, num_steps: int, batch_size: int, dtype: torch.dtype, seed: int = 0) -> Tree:
         """xs [T, B, ...] for this cell."""
         drawn = torch.Generator().manual_seed(seed)
         floats = torch.randn(num_steps, batch_size, I, generator=drawn, dtype=torch.float64)
@@ -274,9 +272,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("learned_state", lambda: LearnedState(lstm())),
     Entry("learned_state_user", lambda: LearnedState(DictCell(I, H))),
     Entry("learned_state_stack", lambda: LearnedState(Stack(gru(), lstm(H, 4)))),
-    Entry("learned_state_recurrent", lambda: LearnedState(
-        Recurrent(H, nn.Linear(I, H), nn.Linear(H, H))
-    )),
+    Entry(
+        "learned_state_recurrent",
+        lambda: LearnedState(Recurrent(H, nn.Linear(I, H), nn.Linear(H, H))),
+    ),
     Entry("held_dropout", lambda: HeldDropout(I, 0.4)),
     Entry("held_dropout_stack", lambda: Stack(HeldDropout(I, 0.4), lstm(), HeldDropout(H, 0.2))),
     Entry("recurrent_dropout_elman", lambda: RecurrentDropout(cells.Elman(I, H), 0.4)),

@@ -5,6 +5,9 @@ An error names the argument, what was wanted, what came, and what to do about it
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class OstinatoError(Exception):
     """Base of all errors raised by ostinato: ``argument: wanted W, got G. REMEDY``."""
@@ -13,6 +16,11 @@ class OstinatoError(Exception):
         self.argument, self.wanted, self.got, self.remedy = argument, wanted, got, remedy
         message = f"{argument}: wanted {wanted}, got {got}."
         super().__init__(f"{message} {remedy}" if remedy else message)
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        # so that an error of a worker process reaches its parent
+        words = {"wanted": self.wanted, "got": self.got, "remedy": self.remedy}
+        return partial(type(self), self.argument, **words), ()
 
 
 class ArgumentError(OstinatoError, ValueError):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from catalogue import Entry
 from torch import Tensor
 
+from catalogue import Entry
 from ostinato import Cell, _tree, unroll
 from ostinato.backends.call import initial_state
 from ostinato.combine.dropout import keep_masks
@@ -214,7 +214,9 @@ def row_by_row(prepared: Prepared) -> tuple[Tree, State]:
     one, _ = cell(_tree.map(lambda leaf: leaf[0], xs), state)
     blank = _tree.map(lambda leaf: torch.zeros_like(leaf[:1]), one)
     steps = [
-        _tree.map(lambda *rows: torch.cat(rows), *[ys.get((t, b), blank) for b in range(batch_size)])
+        _tree.map(
+            lambda *rows: torch.cat(rows), *[ys.get((t, b), blank) for b in range(batch_size)]
+        )
         for t in range(num_steps)
     ]
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import torch
+
 from catalogue import ENTRIES, Entry
 from conformance.scenario import (
     SCENARIOS,
@@ -16,7 +17,6 @@ from conformance.scenario import (
     prepare,
     results,
 )
-
 from ostinato import _tree, explain, unroll
 from ostinato.backends import BACKENDS
 from ostinato.errors import BackendError
@@ -133,7 +133,11 @@ def test_no_rows_with_masks() -> None:
     for entry in ENTRIES:
         ready = prepare(entry, Scenario("", batch_size=0, given=True), torch.float64)
         for options in ({"mask": torch.ones(5, 0, dtype=torch.bool)}, {"lengths": []}):
-            ready.options = {"reverse": True, "resets": torch.ones(5, 0, dtype=torch.bool), **options}
+            ready.options = {
+                "reverse": True,
+                "resets": torch.ones(5, 0, dtype=torch.bool),
+                **options,
+            }
             assert _tree.leaves(ready.run("auto")[0])[0].shape[:2] == (5, 0)
 
 
@@ -146,4 +150,5 @@ def test_padding_cannot_overflow_into_gradients() -> None:
             cell.weight_hh.copy_(10 * torch.eye(5))
         xs = entry.inputs(80, 2, torch.float32).requires_grad_()
         ready = Prepared(cell, xs, None, {"lengths": torch.tensor([3, 5])})
-        assert all(leaf.isfinite().all() for leaf in results(lambda: ready.run(backend), ready).values())
+        made = results(lambda r=ready, b=backend: r.run(b), ready)
+        assert all(leaf.isfinite().all() for leaf in made.values())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from catalogue import ENTRIES, Entry
 from conformance.scenario import (
     SCENARIOS,
@@ -17,9 +20,6 @@ from conformance.scenario import (
     results,
     row_by_row,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ostinato import Recursor, Sequencer, _tree, chunks, detach, unroll
 
 ALONE = [
@@ -106,9 +106,7 @@ def cut(made: tuple[object, object]) -> tuple[object, object]:
 
 
 def grad_leaf(xs: object) -> object:
-    return _tree.map(
-        lambda leaf: leaf.requires_grad_() if leaf.is_floating_point() else leaf, xs
-    )
+    return _tree.map(lambda leaf: leaf.requires_grad_() if leaf.is_floating_point() else leaf, xs)
 
 
 def tree(ys: object, state: object) -> dict[str, torch.Tensor]:

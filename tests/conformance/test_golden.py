@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import Joined, Times
 from torch import Tensor, nn
 
+from catalogue import Joined, Times
 from ostinato import (
     BiSequencer,
     Recurrence,
@@ -76,7 +76,7 @@ def seq_lstm(values: Iterator[Tensor]) -> dict[str, Tensor]:
 
 
 def step_gru(values: Iterator[Tensor]) -> dict[str, Tensor]:
-    """GRU: (W, b, U) of r and z, then (W, b, U) of the candidate; z keeps the old state, as ours."""
+    """GRU: (W, b, U) of r and z, then of the candidate; z keeps the old state, as ours."""
     parts = [[next(values) for _ in range(3)] for _ in range(2)]
     return lstm_rows(*(torch.cat(one) for one in zip(*parts, strict=True)))
 
@@ -343,10 +343,10 @@ class Replay:
     def shape(self, x: Tensor) -> Tensor:
         return x[None] if "nonbatch" in self.case["name"] else x
 
-    def gradParams(self, op: Case) -> None:  # noqa: N802  (the trace's own names)
+    def gradParams(self, op: Case) -> None:
         check_gradients(self.shell, op["gradParams"], self.case)
 
-    def zeroGradParameters(self, op: Case) -> None:  # noqa: N802
+    def zeroGradParameters(self, op: Case) -> None:
         self.shell.zero_grad(set_to_none=False)
 
     def params(self, op: Case) -> None:
@@ -554,9 +554,7 @@ def test_appendix_truncation() -> None:
         [-0.0178676057, 0.0402021127],
         [-0.0012304937, 0.0027686108],
     ]
-    torch.testing.assert_close(
-        got[:4], torch.tensor(want, dtype=torch.float64), rtol=0, atol=1e-10
-    )
+    torch.testing.assert_close(got[:4], torch.tensor(want, dtype=torch.float64), rtol=0, atol=1e-10)
     again, _ = unroll(cell, STEPS[1:], carried)
     (border,) = torch.autograd.grad(again, carried, torch.ones_like(again))
     want = torch.tensor([[0.4514188226, 0.4645190085]], dtype=torch.float64)

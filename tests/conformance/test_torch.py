@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from conformance.scenario import TOLERANCE, assert_close
 from torch import Tensor, nn
 
+from conformance.scenario import TOLERANCE, assert_close
 from ostinato import Cell, Recurrence, cells, unroll
 from ostinato.backends import BACKENDS
 

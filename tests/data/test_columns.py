@@ -70,7 +70,7 @@ def test_without_a_shift_all_epochs_are_alike() -> None:
 
 def test_a_text_shorter_than_a_piece_is_one_batch() -> None:
     made = columns(9, 2, 100)
-    (inputs, _), = made.batches(0)
+    ((inputs, _),) = made.batches(0)
     assert inputs.tolist() == [[0, 4], [1, 5], [2, 6], [3, 7]]
 
 

@@ -12,9 +12,14 @@ def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> Non
     path = tmp_path / "file"
     with atomic(path) as file:
         file.write(b"old")
-    with pytest.raises(RuntimeError), atomic(path) as file:
-        file.write(b"new and half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic(path) as file:
+            file.write(b"new and half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -9,7 +9,9 @@ from ostinato.data import TokenWriter, open_tokens
 from ostinato.errors import ArgumentError
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(3, np.uint16), (65536, np.uint16), (65537, np.uint32)])
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(3, np.uint16), (65536, np.uint16), (65537, np.uint32)]
+)
 def test_round_trip_in_the_smallest_type(tmp_path: Path, size: int, dtype: type) -> None:
     ids = np.arange(size)
     with TokenWriter(tmp_path / "tokens.npy", size) as writer:
@@ -28,9 +30,13 @@ def test_no_tokens(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), TokenWriter(tmp_path / "tokens.npy", 10) as writer:
-        writer.append(np.arange(5))
-        raise RuntimeError
+    def fail() -> None:
+        with TokenWriter(tmp_path / "tokens.npy", 10) as writer:
+            writer.append(np.arange(5))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 

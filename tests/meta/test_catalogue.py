@@ -2,9 +2,8 @@
 
 import inspect
 
-from catalogue import ENTRIES
-
 import ostinato
+from catalogue import ENTRIES
 from ostinato import Cell, cells, combine
 
 

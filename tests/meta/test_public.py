@@ -65,7 +65,16 @@ NO_SHAPES = {
 }
 SHAPE = re.compile(r"\[(<= )?[a-zA-Z0-9.*_]+(, ?[a-zA-Z0-9.*_]+)*(, \.\.\.)?\]")
 CORE = ("ostinato", "ostinato.cells", "ostinato.combine", "ostinato.sequence", "ostinato.nn")
-HEAVY = ("tokenizers", "rich", "typer", "matplotlib", "safetensors", "numba", "polars", "accelerate")
+HEAVY = (
+    "tokenizers",
+    "rich",
+    "typer",
+    "matplotlib",
+    "safetensors",
+    "numba",
+    "polars",
+    "accelerate",
+)
 
 
 def public() -> dict[str, object]:
@@ -118,7 +127,9 @@ def test_module(path: Path) -> None:
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), "the module has no docstring"
     assert len(text.splitlines()) <= 400
-    overloaded = [n.name for n in definitions(path) if "overload" in map(ast.unparse, n.decorator_list)]
+    overloaded = [
+        n.name for n in definitions(path) if "overload" in map(ast.unparse, n.decorator_list)
+    ]
     bare = [n.name for n in definitions(path) if not ast.get_docstring(n)]
     assert not set(bare) - set(overloaded)
 

@@ -171,6 +171,15 @@ def test_one_sequence_of_no_steps() -> None:
     assert torch.equal(h_n, h)
 
 
+@pytest.mark.parametrize(("num_steps", "batch_size"), [(0, 2), (3, 0)])
+def test_lengths_of_nothing(num_steps: int, batch_size: int) -> None:
+    x = torch.randn(num_steps, batch_size, I)
+    output, (h_n, c_n) = LSTM(I, H, 2, bidirectional=True)(x, lengths=[0] * batch_size)
+    assert output.shape == (num_steps, batch_size, 2 * H)
+    assert h_n.shape == c_n.shape == (4, batch_size, H)
+    assert not h_n.any()
+
+
 def test_all_lengths_zero() -> None:
     layer, x = RNN(I, H, 2), torch.full((T, B, I), float("nan"))
     hx = torch.randn(2, B, H)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from beside_torch import Case, H, I, inputs, results
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils.parametrizations import weight_norm
 
 import ostinato
 from catalogue import DictCell, Joined, MinimalGated
@@ -198,6 +201,48 @@ def test_weight_drop_under_functional_call() -> None:
     torch.testing.assert_close(layer(x)[0], got)
     assert masks.shape == (2, 1, 3 * H, H)
     assert not masks.all()
+
+
+class Normalised(Cell):
+    """A cell with a parametrized map inside."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.inner = MinimalGated(input_size, hidden_size)
+        weight_norm(self.inner.f)
+
+    def initial_state(self, batch_size: int, **like: Any) -> Any:
+        return self.inner.initial_state(batch_size, **like)
+
+    def forward(self, x: Tensor, state: Any) -> Any:
+        return self.inner(x, state)
+
+
+def test_a_cell_with_parametrizations_inside() -> None:
+    layer = RNN(I, H, 2, cell=Normalised)
+    weight = layer.inner_f_parametrizations_weight_original0_l1
+    x = torch.randn(5, 2, I)
+    before = layer(x)[0]
+    with torch.no_grad():
+        weight *= 2
+    assert not torch.allclose(layer(x)[0], before)
+    twin = copy.deepcopy(layer)
+    assert torch.equal(twin(x)[0], layer(x)[0])
+    twin(x)[0].sum().backward()
+    assert all(p.grad is not None for p in twin.parameters())
+    assert weight.grad is None
+
+
+def test_a_layer_is_freed_at_once() -> None:
+    layer = LSTM(I, H, 2, bidirectional=True, recurrent_dropout=0.1)
+    layer(torch.randn(3, 2, I))[0].sum().backward()
+    gone = weakref.ref(layer.weight_hh_l1)
+    gc.disable()
+    try:
+        del layer
+        assert gone() is None, "a cycle holds the parameters"
+    finally:
+        gc.enable()
 
 
 def test_one_cell_in_all_layers() -> None:

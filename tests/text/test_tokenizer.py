@@ -1,5 +1,6 @@
 """Text to ids and back: exactly, at every level, wherever it is cut."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from ostinato.text.tokenizer import (
 
 TEXT = (
     "The quick brown fox's tail,\n\tand  more   of it.\r\n\n    indented = [1, 2]  \n"
-    "<eos> <unk> naïve 日本 😀 don’t\u2028\n" * 3
+    "<eos> <unk> naïve 日本 😀 don’t\u2028\n" * 3  # noqa: RUF001
 )
 MADE = {level: train_tokenizer([TEXT], level, vocabulary=300, min_frequency=1) for level in LEVELS}
 
@@ -40,7 +41,7 @@ def test_the_text_comes_back_exactly(level: str) -> None:
 def test_cuts_do_not_change_the_ids(level: str, text: str, cuts: list[int]) -> None:
     tokenizer = MADE[level]
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in pairwise(places)]
     ids = [number for piece in tokenizer.encode_pieces(pieces) for number in piece]
     assert ids == tokenizer.encode(text).tolist()
 

@@ -119,7 +119,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
         # the padded kernel warns at every call that oneDNN has no projections; this one does not
         all_rows = torch.full((xs.shape[0],), xs.shape[1])
         ys, state = packed_kernel(cell, xs.flatten(0, 1), all_rows, state)
-        return ys.unflatten(0, xs.shape[:2]), state
+        return ys.view(*xs.shape[:2], cell.proj_size), state
     # layers, dropout, reserve for the backward, bidirectional, batch first
     form = (cell.bias, 1, 0.0, torch.is_grad_enabled(), False, False)
     if isinstance(cell, LSTM):

@@ -38,19 +38,30 @@ def train_or_resume(
     ] = False,
 ) -> None:
     """Train a model, or go on with a run that was stopped."""
+    task = context.invoked_subcommand
     if resume is None:
-        if context.invoked_subcommand is None:
+        _refuse_alone("--steps" if steps is not None else "--json" if as_json else None, task)
+        if task is None:
             print(context.get_help())
-            raise typer.Exit
-        return
-    if context.invoked_subcommand is not None:
+    elif task is None:
+        go_on(resume, steps, as_json=as_json)
+    else:
         raise ArgumentError(
             "--resume",
             wanted="a run to go on with, or a task to begin",
-            got=f"both --resume and {context.invoked_subcommand}",
+            got=f"both --resume and {task}",
             remedy=f"A run knows its task and settings: ostinato train --resume {resume}",
         )
-    go_on(resume, steps, as_json=as_json)
+
+
+def _refuse_alone(flag: str | None, task: str | None) -> None:
+    """Raise ArgumentError for a flag that belongs to --resume, or after the task."""
+    if flag is None:
+        return
+    remedy = f"Put {flag} after {task}: ostinato train {task} {flag}" if task else ""
+    raise ArgumentError(
+        "--resume", wanted="the run to go on with", got=f"{flag} without --resume", remedy=remedy
+    )
 
 
 def go_on(path: Path, steps: int | None, *, as_json: bool) -> None:

@@ -53,10 +53,11 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
 
 def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
     step = solver.progress.step
-    early = f", stopped early at {step:,}" if step < solver.total_steps else ""
+    total = solver.total_steps
+    early = f"; stopped early at step {step:,} of {total:,}" if step < total else ""
     say(
-        f"trained {step:,} steps in {duration(solver.progress.seconds)}{early}; "
-        f"best weights: step {solver.best.step:,}",
+        f"trained {step:,} steps in {duration(solver.progress.seconds)}; "
+        f"best weights: step {solver.best.step:,}{early}",
         as_json=as_json,
     )
     figures, said = job.conclude(solver.task)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.cell import Cell
-from ostinato.cells.gated import GatedCell
+from ostinato.cells.gated import GatedCell, check_size
 from ostinato.combine.composite import Composite, Run, Wrapper
 from ostinato.errors import ArgumentError, StateError
 from ostinato.typing import State, Tree
@@ -37,7 +37,7 @@ def keep_masks(fresh: State, state: State) -> State:
 
 def check_probability(argument: str, p: float) -> None:
     """Raise ArgumentError where p is not in [0, 1)."""
-    if not 0 <= p < 1:
+    if not isinstance(p, (int, float)) or not 0 <= p < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             argument,
             wanted="a probability of at least 0 and less than 1",
@@ -85,6 +85,7 @@ class HeldDropout(Composite):
 
     def __init__(self, input_size: int, p: float = 0.5) -> None:
         super().__init__()
+        check_size("input_size", input_size, least=0)
         check_probability("p", p)
         self.input_size = self.size = input_size
         self.p = p

@@ -47,21 +47,16 @@ class Recurrence(Cell):
 
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
         after = self.module(x, state)
-        if isinstance(self.hidden_size, int):
-            return self._checked(after), after
-        if not isinstance(after, (tuple, list)):
-            return self._checked(()), after
-        leaves = tuple(cast("tuple[Tensor, ...]", after))
-        return self._checked(leaves[0]), leaves
-
-    def _checked(self, h: object) -> Tensor:
-        if isinstance(h, Tensor):
-            return h
+        if isinstance(self.hidden_size, tuple) and isinstance(after, (tuple, list)):
+            after = tuple(cast("tuple[Tensor, ...]", after))
+            return after[0], after
+        if isinstance(self.hidden_size, int) and isinstance(after, Tensor):
+            return after, after
         wanted = "h" if isinstance(self.hidden_size, int) else "(h, ...) as its new state"
         raise DtypeError(
             "module",
             wanted=f"a module (x, state) -> {wanted}, for hidden_size={self.hidden_size}",
-            got=f"{type(self.module).__name__}, which returned {type(h).__name__}",
+            got=f"{type(self.module).__name__}, which returned {type(after).__name__}",
             remedy="Give hidden_size the structure of the module's state.",
         )
 

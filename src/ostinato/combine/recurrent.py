@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -78,10 +78,12 @@ class Recurrent(Cell):
                 got="None",
                 remedy="Pass hidden_size=H.",
             )
-        self.hidden_size = hidden_size if isinstance(start, nn.Module) else start
-        sizes = self.hidden_size if isinstance(self.hidden_size, tuple) else (self.hidden_size,)
-        for size in sizes:
-            check_size("hidden_size" if isinstance(start, nn.Module) else "start", size, least=1)
+        argument, size = "start", start
+        if isinstance(start, nn.Module):
+            argument, size = "hidden_size", hidden_size
+        for width in cast("tuple[int, ...]", size if isinstance(size, tuple) else (size,)):
+            check_size(argument, width, least=1)
+        self.hidden_size = size
         self.start = start if isinstance(start, nn.Module) else Bias(start)
         self.input, self.feedback = input, feedback
         self.transfer = nn.Sigmoid() if transfer is None else transfer

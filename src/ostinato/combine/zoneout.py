@@ -58,7 +58,8 @@ class Zoneout(Cell):
             emitted = mixed if after is y else emitted
             return mixed
 
-        return emitted, _tree.map(zone, state, new)
+        zoned = _tree.map(zone, state, new)
+        return emitted, zoned
 
     def _mix(self, before: Tensor, after: Tensor, p: float) -> Tensor:
         if self.training:

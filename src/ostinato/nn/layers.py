@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
@@ -67,14 +68,14 @@ class Layers(nn.Module):
 
     def _take(self, make: options.MakeCell) -> None:
         """Make the cells, and take over their tensors."""
-        widths = [self.input_size] + [self._width * self._directions] * (self.num_layers - 1)
-        if self.residual and self._width * self._directions not in widths:
+        given = self._width * self._directions
+        widths = [self.input_size] + [given] * (self.num_layers - 1)
+        if self.residual and given not in widths:
             raise ArgumentError(
                 "residual",
                 wanted=f"False, as no layer gives as many features as it reads ({self.input_size})",
                 got="True",
-                remedy="Add layers, or project the input to "
-                f"{self._width * self._directions} features.",
+                remedy=f"Add layers, or project the input to {given} features.",
             )
         # all cells before all wrappers: wrappers may draw, and cells must draw what torch draws
         cells = [
@@ -82,7 +83,7 @@ class Layers(nn.Module):
         ]
         self._form = wrap.common_form(cells)
         self._cell_name = type(cells[0]).__name__
-        self._templates: tuple[Cell, ...] = ()
+        self._templates: tuple[nn.Module, ...] = ()
         self._names: list[list[str]] = []
         for index, cell in enumerate(cells):
             held = len(self._parameters)
@@ -109,7 +110,8 @@ class Layers(nn.Module):
 
     def _filled(self) -> list[Cell]:
         """The cells with the tensors of this moment: layer by layer, forward before backward."""
-        return [filled(t, partial(getattr, self), self.training) for t in self._templates]
+        held = partial(getattr, self)
+        return [cast("Cell", filled(t, held, self.training)) for t in self._templates]
 
     def forward(
         self,
@@ -220,15 +222,15 @@ class Layers(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in the way in which the cells first drew them."""
         drawn = {name: getattr(self, name) for names in self._names for name in names}
-        drawn |= dict(self.named_buffers())
+        drawn |= dict(self.named_buffers(recurse=False))
         with torch.no_grad():
             for cell in self._templates:
                 for module in filled(cell, drawn.__getitem__, self.training).modules():
                     reset = getattr(module, "reset_parameters", None)
                     if callable(reset):
                         reset()
-            for name in drawn.keys() - self._parameters.keys() - self._buffers.keys():
-                setattr(self, name, drawn[name])  # a parametrization takes the value back
+            for name in filter(partial(parametrize.is_parametrized, self), drawn):
+                setattr(self, name, drawn[name])  # the parametrization takes the value back
 
     def extra_repr(self) -> str:
         default = {

@@ -10,11 +10,10 @@ copying or pickling a drop-in copies each tensor once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
-from ostinato.cell import Cell
 from ostinato.errors import ArgumentError
 
 
@@ -47,39 +46,40 @@ def free(owner: nn.Module, name: str) -> str:
     return name
 
 
-def template(cell: Cell, rename: Callable[[str], str]) -> Cell:
-    """The cell with the name of each tensor in its place."""
+def template(module: nn.Module, rename: Callable[[str], str], prefix: str = "") -> nn.Module:
+    """The module with the name of each tensor in its place; ``prefix`` leads to inner modules."""
 
-    def named(module: nn.Module, prefix: str) -> nn.Module:
-        def names(held: dict[str, Any]) -> dict[str, str | None]:
-            return {key: None if t is None else rename(prefix + key) for key, t in held.items()}
+    def names(held: dict[str, Any]) -> dict[str, str | None]:
+        return {key: None if t is None else rename(prefix + key) for key, t in held.items()}
 
-        children = {
-            key: None if child is None else named(child, f"{prefix}{key}.")
+    return copied(
+        module,
+        names(module._parameters),
+        names(module._buffers),
+        {
+            key: None if child is None else template(child, rename, f"{prefix}{key}.")
             for key, child in module._modules.items()
-        }
-        return copied(module, names(module._parameters), names(module._buffers), children)
-
-    return cast("Cell", named(cell, ""))
+        },
+    )
 
 
-def filled(template: Cell, tensor: Callable[[str], Any], training: bool) -> Cell:
-    """The template as a cell again, with ``tensor(name)`` in every place."""
+def filled(module: nn.Module, tensor: Callable[[str], Any], training: bool) -> nn.Module:
+    """The template as a module again, with ``tensor(name)`` in every place."""
 
     def tensors(names: dict[str, Any]) -> dict[str, Any]:
         return {key: None if name is None else tensor(name) for key, name in names.items()}
 
-    def full(module: nn.Module) -> nn.Module:
-        twin = copied(
-            module,
-            tensors(module._parameters),
-            tensors(module._buffers),
-            {key: None if m is None else full(m) for key, m in module._modules.items()},
-        )
-        vars(twin)["training"] = training
-        return twin
-
-    return cast("Cell", full(template))
+    twin = copied(
+        module,
+        tensors(module._parameters),
+        tensors(module._buffers),
+        {
+            key: None if child is None else filled(child, tensor, training)
+            for key, child in module._modules.items()
+        },
+    )
+    vars(twin)["training"] = training
+    return twin
 
 
 def copied(

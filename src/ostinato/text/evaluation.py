@@ -35,8 +35,8 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss)."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        """exp(loss), or exp(700) above that, where floating-point numbers end."""
+        return math.exp(min(self.loss, 700.0))
 
     @property
     def bits_per_character(self) -> float:

@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, final
 
 from torch import Tensor
@@ -26,7 +27,7 @@ _WINDOW = 100
 
 
 class DivergedError(OstinatoError, ArithmeticError):
-    """A loss that is no finite number."""
+    """A loss or a gradient that is no finite number."""
 
 
 @final
@@ -66,21 +67,20 @@ class Journal:
             self._run.append(self._run.samples_path, [f"{head}{text}\n\n"])
 
     def flush(self) -> None:
-        """Hand on all that waits. Raises DivergedError where a loss is no finite number."""
-        records = [self._finish(*waiting) for waiting in self._waiting]
-        self._waiting.clear()
+        """Hand on all that waits. Raises DivergedError where a figure is no finite number."""
+        waiting, self._waiting = self._waiting, []
         self._flushed = time.perf_counter()
-        if records and self._run is not None:
-            lines = (json.dumps(record) + "\n" for record in records)
-            self._run.append(self._run.metrics_path, lines)
-        if records:
-            self._report.steps(records)
+        records = [self._finish(*each) for each in waiting]
+        sound = list(takewhile(_is_finite, records))
+        if sound and self._run is not None:
+            self._run.append(self._run.metrics_path, (json.dumps(each) + "\n" for each in sound))
+        if sound:
+            self._report.steps(sound)
+        if len(sound) < len(records):
+            raise self._diverged(records[len(sound)])
 
     def _finish(self, record: dict[str, Any], loss: Tensor, norm: Tensor) -> dict[str, Any]:
-        value = loss.item()
-        if not math.isfinite(value):
-            raise self._diverged(value, record["step"])
-        step = record.pop("step")
+        step, value = record.pop("step"), loss.item()
         figures = {"loss": value, **self._task.figures(value)}
         return {"step": step, **figures, "grad_norm": norm.item(), **record}
 
@@ -90,11 +90,16 @@ class Journal:
         seconds, units = self._recent[0]
         return (progress.units - units) / max(1e-9, progress.seconds - seconds)
 
-    def _diverged(self, value: float, step: int) -> DivergedError:
+    def _diverged(self, record: dict[str, Any]) -> DivergedError:
+        name = next(name for name, value in record.items() if not math.isfinite(value))
         where = "" if self._run is None else f" {self._run.folder} keeps the weights before."
         return DivergedError(
-            "loss",
+            name,
             wanted="a finite number",
-            got=f"{value} at step {step}",
+            got=f"{record[name]} at step {record['step']}",
             remedy=f"Lower lr, or clip the gradients (clip=1).{where}",
         )
+
+
+def _is_finite(record: dict[str, Any]) -> bool:
+    return all(math.isfinite(value) for value in record.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -131,9 +130,7 @@ class Solver:
         with self._judged():
             figures = dict(self.task.validate())
             self.best.consider(figures, self.progress.step, self.task.model.state_dict())
-        # A diverged average must not make a plateau of NaN; the journal reports the loss.
-        if math.isfinite(figures["loss"]):
-            self.schedule.validated(figures["loss"])
+        self.schedule.validated(figures["loss"])
         return figures
 
     def _sample(self) -> str:

@@ -1,0 +1,110 @@
+"""A training step of the standard cells: ours against torch.nn and against the eager loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+import ostinato
+from benchmarks.interleave import compare
+
+# (T, B, I, H): the sizes of the eleven settings that RNN benchmarks of the last years have used
+SIZES = (
+    (10, 20, 1, 26),
+    (10, 80, 300, 300),
+    (30, 32, 128, 128),
+    (100, 32, 64, 64),
+    (100, 64, 128, 128),
+    (50, 20, 200, 200),
+    (35, 20, 650, 650),
+    (200, 1, 128, 128),
+)
+LAYERS = {
+    "LSTM": (ostinato.nn.LSTM, torch.nn.LSTM),
+    "GRU": (ostinato.nn.GRU, torch.nn.GRU),
+    "RNN": (ostinato.nn.RNN, torch.nn.RNN),
+}
+
+
+def training_step(layer: torch.nn.Module, xs: Tensor, **options: object) -> None:
+    """Forward and backward, gradients of all weights and of xs."""
+    layer.zero_grad()
+    xs.grad = None
+    layer(xs, **options)[0].sum().backward()
+
+
+def lines() -> Iterator[str]:
+    """The table as Markdown, a line at a time as it is measured."""
+    yield "## Layers: one training step in float32"
+    yield ""
+    yield "How many times faster `ostinato.nn` is, as the median of runs in turn (middle half)."
+    yield ""
+    yield "| layer | T, B, I, H | ms | against `torch.nn` | against the eager loop |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, (ours, peer) in LAYERS.items():
+        for size in SIZES:
+            yield _row(name, ours, peer, size)
+    yield ""
+
+
+def _row(
+    name: str,
+    ours: type[torch.nn.Module],
+    peer: type[torch.nn.Module],
+    size: tuple[int, int, int, int],
+) -> str:
+    num_steps, batch_size, input_size, hidden_size = size
+    xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
+    mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
+
+    def eager() -> None:
+        with ostinato.backend("eager"):
+            training_step(mine, xs)
+
+    beside_torch = compare(lambda: training_step(mine, xs), lambda: training_step(theirs, xs))
+    beside_loop = compare(lambda: training_step(mine, xs), eager, pairs=5)
+    cells = (
+        name,
+        ", ".join(map(str, size)),
+        f"{beside_torch.ours * 1e3:.2f}",
+        f"{beside_torch.speedup:.2f}x ({beside_torch.spread})",
+        f"{beside_loop.speedup:.1f}x",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def ragged_lines() -> Iterator[str]:
+    """Rows of different lengths, mean T / 2: lengths= against a PackedSequence."""
+    yield "## Ragged batches: one training step, lengths uniform from 0 to T"
+    yield ""
+    yield "| layer | T, B, I, H | against `torch.nn` on a PackedSequence |"
+    yield "| --- | --- | --- |"
+    for name, (ours, peer) in LAYERS.items():
+        for size in ((100, 32, 64, 64), (50, 20, 200, 200)):
+            yield _ragged_row(name, ours, peer, size)
+    yield ""
+
+
+def _ragged_row(
+    name: str,
+    ours: type[torch.nn.Module],
+    peer: type[torch.nn.Module],
+    size: tuple[int, int, int, int],
+) -> str:
+    num_steps, batch_size, input_size, hidden_size = size
+    generator = torch.Generator().manual_seed(0)
+    # torch refuses a length of 0
+    lengths = torch.randint(1, num_steps + 1, (batch_size,), generator=generator)
+    xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
+    mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
+
+    def packed() -> None:
+        theirs.zero_grad()
+        xs.grad = None
+        rows = torch.nn.utils.rnn.pack_padded_sequence(xs, lengths, enforce_sorted=False)
+        theirs(rows)[0].data.sum().backward()
+
+    found = compare(lambda: training_step(mine, xs, lengths=lengths), packed)
+    return f"| {name} | {', '.join(map(str, size))} | {found.speedup:.2f}x ({found.spread}) |"

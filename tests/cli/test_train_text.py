@@ -1,0 +1,125 @@
+"""`ostinato train text`: what it leaves behind and what it prints."""
+
+import json
+
+import pytest
+from small_model import SMALL
+
+from ostinato.train import Run
+
+FILES = {
+    "checkpoints",
+    "config.json",
+    "corpus",
+    "curves.png",
+    "lock",
+    "metrics.jsonl",
+    "result.json",
+    "samples.txt",
+}
+
+
+def test_a_run_is_a_directory(ostinato, folder) -> None:
+    done = ostinato(
+        *("train", "text", "verse.txt", *SMALL, "--steps", 12),
+        *("--validate-every", 5, "--sample-every", 6),
+    )
+    assert done.code == 0
+    run = Run.open(folder / "runs" / "text-001")
+    assert {path.name for path in run.folder.iterdir()} == FILES
+    config = run.read_config()
+    assert config["task"] == "text"
+    assert config["source"] == "verse.txt"
+    assert config["model"]["size"] == 8
+    assert config["train"]["steps"] == 12
+    assert config["columns"] == {"batch_size": 4, "bptt": 5, "shift": True}
+    assert len(run.metrics()) == 12
+    assert run.samples_path.read_text().count("----- step") == 2
+    assert "held-out bpc" in done.out
+    assert "sample at step 6:" in done.out
+    assert "ostinato sample runs/text-001" in done.out
+    result = run.read_result()
+    assert result is not None
+    assert f"{result['bpc']:.4f} bits per character" in done.out
+    assert result["characters"] == 96
+
+
+def test_a_run_never_touches_another(ostinato, folder, trained) -> None:
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    again = ("train", "text", "verse.txt", *SMALL, "--steps", 2)
+    assert ostinato(*again).code == 0
+    assert ostinato(*again, "--run", "mine").code == 0
+    refused = ostinato(*again, "--run", trained)
+    assert refused.code == 1
+    assert "wanted the name of a new directory" in refused.err
+    assert f"ostinato train --resume {trained}" in refused.err
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["text-001", "text-002"]
+    assert (folder / "mine" / "result.json").is_file()
+
+
+def test_json_is_all_that_is_printed(ostinato) -> None:
+    done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 7, "--json")
+    records = [json.loads(line) for line in done.out.splitlines()]
+    assert [record["step"] for record in records] == list(range(1, 8))
+    assert {"loss", "bpc", "lr", "grad_norm", "tokens", "tokens_per_second"} <= set(records[0])
+    assert {"held_out_loss", "held_out_bpc", "held_out_perplexity"} <= set(records[-1])
+    assert "bits per character" in done.err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--level word --min-frequency 1",
+        "--level bpe --vocabulary 270",
+        "--cell gru --layers 2 --residual --dropout 0.2",
+        "--cell torch.nn:LSTMCell --embedding 0",
+        "--tied --layer-norm --ema 0.9 --optimiser sgd --schedule onecycle --clip 0",
+    ],
+)
+def test_other_models_and_tokens(ostinato, flags: str) -> None:
+    done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 3, *flags.split())
+    assert done.code == 0, done.err
+    assert "bits per character" in done.out
+
+
+def test_several_files_are_documents(ostinato, folder) -> None:
+    (folder / "more.txt").write_text("more text " * 30)
+    done = ostinato("train", "text", "verse.txt", "more.txt", *SMALL, "--steps", 1)
+    assert "reading verse.txt and 1 more" in done.out
+    assert "1,260 characters, 1,264 tokens" in done.out
+
+
+def test_without_a_file_it_reads_the_reference_of_python(ostinato) -> None:
+    done = ostinato("train", "text", *SMALL, "--steps", 1, "--validate-every", 9)
+    assert done.code == 0
+    assert "reading the Python language reference" in done.out
+
+
+def test_characters_that_only_the_held_out_part_has_are_counted(ostinato, folder) -> None:
+    (folder / "odd.txt").write_text("abcd " * 50 + "ééé")
+    done = ostinato("train", "text", "odd.txt", *SMALL, "--steps", 1)
+    assert "<unk> stands 0 times before them and 3 in them" in done.out
+
+
+def test_a_failure_while_reading_leaves_no_run(ostinato, folder) -> None:
+    (folder / "latin.txt").write_bytes("grün ".encode("latin-1") * 50)
+    done = ostinato("train", "text", "latin.txt")
+    assert done.code == 1
+    assert "latin.txt: wanted text in utf-8, got the byte 0xfc near position 2" in done.err
+    assert list((folder / "runs").iterdir()) == []
+    assert (
+        ostinato(
+            *("train", "text", "latin.txt", *SMALL, "--steps", 1, "--encoding", "latin-1")
+        ).code
+        == 0
+    )
+
+
+def test_early_stopping_is_said(ostinato) -> None:
+    done = ostinato(
+        *("train", "text", "verse.txt", *SMALL, "--steps", 500, "--lr", 0),
+        *("--validate-every", 2, "--patience", 3),
+    )
+    assert "trained 8 steps" in done.out
+    assert "stopped early at step 8 of 500" in done.out

@@ -1,0 +1,314 @@
+"""Every error at a public door names the argument, what was wanted, what came, and what to do."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import ostinato
+from catalogue import H, I, MinimalGated, lstm
+from ostinato import (
+    BiSequencer,
+    HeldDropout,
+    Lift,
+    Recurrence,
+    Recurrent,
+    RecurrentDropout,
+    Recursor,
+    Residual,
+    Sequencer,
+    Stack,
+    WeightDrop,
+    Zoneout,
+    cells,
+    explain,
+    unroll,
+)
+from ostinato.errors import (
+    ArgumentError,
+    BackendError,
+    DeviceError,
+    DtypeError,
+    OstinatoError,
+    ShapeError,
+    StateError,
+)
+
+XS = torch.zeros(5, 2, I)
+CELL = lstm()
+Z = torch.zeros
+FLAGS = torch.ones(5, 2, dtype=torch.bool)
+
+
+class Pair(nn.Module):
+    """Gives a pair where h is wanted."""
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return h, h
+
+
+class Alone(nn.Module):
+    """Gives h where (h, ...) is wanted."""
+
+    def forward(self, x: torch.Tensor, state: tuple[torch.Tensor]) -> torch.Tensor:
+        return state[0]
+
+
+def stepping(shell: Recursor | Sequencer, state: Any, x: Any) -> None:
+    shell.state = state
+    shell(x)
+
+
+# what is called; the error; its argument; pieces of what was wanted and of what came
+ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = {
+    # cells
+    "input_size": (lambda: cells.GRU(-1, 3), ArgumentError, "input_size", "at least 0", "-1"),
+    "hidden_size": (lambda: cells.LSTM(3, 0), ArgumentError, "hidden_size", "at least 1", "0"),
+    "float size": (lambda: cells.Elman(3, 2.0), ArgumentError, "hidden_size", "whole", "2.0"),
+    "bool size": (lambda: cells.Elman(True, 2), ArgumentError, "input_size", "whole", "True"),
+    "reset": (lambda: cells.GRU(3, 5, reset="x"), ArgumentError, "reset", '"after"', "'x'"),
+    "activation": (
+        lambda: cells.Elman(3, 5, activation="gelu"), ArgumentError, "activation", "'relu'", "gelu",
+    ),
+    "no activation": (
+        lambda: cells.Elman(3, 5, activation=3), ArgumentError, "activation", "Module", "3",
+    ),
+    "proj_size": (lambda: lstm(proj_size=H), ArgumentError, "proj_size", "less than", "5"),
+    "negative proj_size": (lambda: lstm(proj_size=-1), ArgumentError, "proj_size", "0", "-1"),
+    "forget_bias": (
+        lambda: lstm(bias=False, forget_bias=1.0),
+        ArgumentError, "forget_bias", "bias=False", "1.0",
+    ),
+    "init_hh": (lambda: lstm(init_hh="eye"), ArgumentError, "init_hh", "'orthogonal'", "'eye'"),
+    "no initialiser": (lambda: lstm(init_ih=0.1), ArgumentError, "init_ih", "function", "0.1"),
+    "init_bias": (
+        lambda: lstm(init_bias="orthogonal"), ArgumentError, "init_bias", "vectors", "orthogonal",
+    ),
+    # combinators
+    "no layers": (lambda: Stack(), ArgumentError, "layers", "one layer", "none"),
+    "skip": (lambda: Stack(CELL, skip="res"), ArgumentError, "skip", '"dense"', "'res'"),
+    "no module": (lambda: Stack(torch.tanh), DtypeError, "module", "Module", "tanh"),
+    "torch cell": (
+        lambda: Stack(nn.LSTMCell(3, 5)), DtypeError, "module", "stateless", "torch.nn.LSTMCell",
+    ),
+    "torch layer": (lambda: Stack(nn.GRU(3, 5)), DtypeError, "module", "one step", "torch.nn.GRU"),
+    "residual": (
+        lambda: Residual(lstm())(Z(2, 3), CELL.initial_state(2)),
+        ShapeError, "x", "[2, 5]", "[2, 3]",
+    ),
+    "hidden_size of a module": (
+        lambda: Recurrence(nn.GRUCell(3, 5), [5]), ArgumentError, "hidden_size", "tuple", "[5]",
+    ),
+    "zero hidden_size": (
+        lambda: Recurrence(nn.GRUCell(3, 5), 0), ArgumentError, "hidden_size", "positive", "0",
+    ),
+    "a module that returns a pair": (
+        lambda: unroll(Recurrence(Pair(), 5), XS), DtypeError, "module", "-> h,", "returned tuple",
+    ),
+    "a module that returns h alone": (
+        lambda: unroll(Recurrence(Alone(), (5,)), XS),
+        DtypeError, "module", "(h, ...)", "returned Tensor",
+    ),
+    "start of no size": (
+        lambda: Recurrent(nn.Linear(5, 5), nn.Linear(3, 5), nn.Linear(5, 5)),
+        ArgumentError, "hidden_size", "size of h", "None",
+    ),
+    "start of zero": (
+        lambda: Recurrent(0, nn.Linear(3, 5), nn.Linear(5, 5)), ArgumentError, "start", "1", "0",
+    ),
+    "p of 1": (lambda: HeldDropout(3, 1.0), ArgumentError, "p", "less than 1", "1.0"),
+    "p of a list": (lambda: Zoneout(CELL, [0.1, 0.2]), ArgumentError, "p", "probab", "[0.1, 0.2]"),
+    "dropped size": (lambda: HeldDropout(-3), ArgumentError, "input_size", "at least 0", "-3"),
+    "p of NaN": (lambda: WeightDrop(CELL, float("nan")), ArgumentError, "p", "probab", "nan"),
+    "negative p": (lambda: RecurrentDropout(CELL, -0.1), ArgumentError, "p", "0", "-0.1"),
+    "no state": (
+        lambda: RecurrentDropout(Lift(nn.Tanh())), StateError, "cell", "with a state", "Lift",
+    ),
+    "zoneout p": (lambda: Zoneout(CELL, (0.1, 2.0)), ArgumentError, "p", "less than 1", "2.0"),
+    "zoneout number": (lambda: Zoneout(CELL, (0.1,)), ArgumentError, "p", "2", "(0.1,)"),
+    "no such weight": (
+        lambda: WeightDrop(CELL, 0.1, ("weight_hx",)), ArgumentError, "names", "weight_hh", "hx",
+    ),
+    "no weight_hh": (
+        lambda: WeightDrop(MinimalGated(3, 5), 0.1), ArgumentError, "names", "f.weight", "none",
+    ),
+    # shells
+    "remember": (
+        lambda: Sequencer(CELL, remember="always"), ArgumentError, "remember", "'eval'", "always",
+    ),
+    "remember later": (
+        lambda: Recursor(CELL).remember("no"), ArgumentError, "remember", "'both'", "no",
+    ),
+    "no modules": (lambda: Sequencer(), ArgumentError, "layers", "one", "none"),
+    "merge": (lambda: BiSequencer(CELL, merge="mul"), ArgumentError, "merge", '"sum"', "mul"),
+    "no merge": (lambda: BiSequencer(CELL, merge=1), ArgumentError, "merge", "module", "1"),
+    "no copy": (
+        lambda: BiSequencer(ostinato.LearnedState(CELL)),
+        ArgumentError, "backward", "reset_parameters", "None",
+    ),
+    "chunks": (lambda: ostinato.chunks(XS, 0), ArgumentError, "length", "1 step", "0"),
+    "chunks of two lengths": (
+        lambda: ostinato.chunks((XS, XS[:2]), 2), ArgumentError, "xs", "one length", "[2, 5]",
+    ),
+    "a list of steps to a shell": (
+        lambda: Sequencer(CELL)([Z(2, I)]), DtypeError, "xs", "tensor", "a list",
+    ),
+    "a sequence to a step": (lambda: Recursor(CELL)(XS), ShapeError, "x", "[B, 3]", "[5, 2, 3]"),
+    "a number to a recursor": (
+        lambda: Recursor(nn.Tanh())(Z(())), ShapeError, "x", "[B, ...]", "a number",
+    ),
+    "nothing to a recursor": (
+        lambda: Recursor(nn.Tanh())(()), ShapeError, "x", "[B, ...]", "no tensor",
+    ),
+    "state of a recursor": (
+        lambda: stepping(Recursor(CELL), (Z(2, 4), Z(2, H)), Z(2, I)),
+        StateError, "state[0]", "[2, 5]", "[2, 4]",
+    ),
+    "state of a sequencer": (
+        lambda: stepping(Sequencer(CELL), Z(2, H), XS), StateError, "state", "([2, 5]", "[2, 5]",
+    ),
+    "flatten nothing": (
+        lambda: ostinato.flatten_parameters_and_grads(nn.Tanh()),
+        ArgumentError, "module", "with parameters", "Tanh",
+    ),
+    "flatten two dtypes": (
+        lambda: ostinato.flatten_parameters_and_grads(
+            nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+        ),
+        DtypeError, "module", "torch.float32", "torch.float64",
+    ),
+    "flatten two devices": (
+        lambda: ostinato.flatten_parameters_and_grads(
+            nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, device="meta"))
+        ),
+        DeviceError, "module", "cpu", "meta",
+    ),
+    # a step
+    "a sequence to a cell": (
+        lambda: CELL(XS, None), ShapeError, "x", "one step [B, 3] for LSTM", "[5, 2, 3]",
+    ),
+    # unroll
+    "features": (lambda: unroll(CELL, Z(5, 2, 4)), ShapeError, "xs", "[T, B, 3]", "[5, 2, 4]"),
+    "one sequence": (lambda: unroll(CELL, Z(5, 3)), ShapeError, "xs", "[T, B, 3]", "[5, 3]"),
+    "rank of a tree": (
+        lambda: unroll(Lift(nn.Tanh()), (XS, Z(5))), ShapeError, "xs[1]", "[5, 2, ...]", "[5]",
+    ),
+    "empty tree": (lambda: unroll(Lift(nn.Tanh()), ()), ShapeError, "xs", "one tensor", "empty"),
+    "list": (lambda: unroll(CELL, [Z(2, I)]), DtypeError, "xs", "tensor", "a list"),
+    "dtype": (lambda: unroll(CELL, XS.double()), DtypeError, "xs", "float32", "float64"),
+    "integers": (lambda: unroll(CELL, XS.long()), DtypeError, "xs", "features", "int64"),
+    "device": (lambda: unroll(CELL, XS.to("meta")), DeviceError, "xs", "cpu", "meta"),
+    "second dtype": (
+        lambda: unroll(Stack(nn.Linear(3, 3)), {"a": XS, "b": XS.double()}),
+        DtypeError, "xs['b']", "float32", "float64",
+    ),
+    "both": (
+        lambda: unroll(CELL, XS, lengths=[5, 5], mask=FLAGS),
+        ArgumentError, "lengths", "either", "both",
+    ),
+    "lengths shape": (lambda: unroll(CELL, XS, lengths=[5]), ShapeError, "lengths", "[2]", "[1]"),
+    "lengths dtype": (
+        lambda: unroll(CELL, XS, lengths=Z(2)), DtypeError, "lengths", "whole", "float32",
+    ),
+    "lengths too long": (
+        lambda: unroll(CELL, XS, lengths=[6, 1]), ArgumentError, "lengths", "T=5", "1 to 6",
+    ),
+    "negative lengths": (
+        lambda: unroll(CELL, XS, lengths=[5, -1]), ArgumentError, "lengths", "from 0", "-1 to 5",
+    ),
+    "mask dtype": (
+        lambda: unroll(CELL, XS, mask=FLAGS.long()), DtypeError, "mask", "bool", "int64",
+    ),
+    "mask type": (lambda: unroll(CELL, XS, mask=[1]), DtypeError, "mask", "bool tensor", "list"),
+    "mask shape": (
+        lambda: unroll(CELL, XS, mask=FLAGS.T), ShapeError, "mask", "[5, 2]", "[2, 5]",
+    ),
+    "resets shape": (
+        lambda: unroll(CELL, XS, resets=FLAGS[0]), ShapeError, "resets", "[5, 2]", "[2]",
+    ),
+    "state tree": (
+        lambda: unroll(CELL, XS, [Z(2, H)] * 2), StateError, "state", "([2, 5], [2, 5])", "list",
+    ),
+    "state number": (
+        lambda: unroll(CELL, XS, (Z(2, H),)), StateError, "state", "([2, 5], [2, 5])", "([2, 5],)",
+    ),
+    "state shape": (
+        lambda: unroll(CELL, XS, (Z(2, H), Z(3, H))), StateError, "state[1]", "[2, 5]", "[3, 5]",
+    ),
+    "state dtype": (
+        lambda: unroll(CELL, XS, (Z(2, H).double(), Z(2, H))),
+        StateError, "state[0]", "float32", "float64",
+    ),
+    "state device": (
+        lambda: unroll(CELL, XS, (Z(2, H), Z(2, H, device="meta"))),
+        DeviceError, "state[1]", "cpu", "meta",
+    ),
+    "backend": (lambda: unroll(CELL, XS, backend="x"), ArgumentError, "backend", "'auto'", "'x'"),
+    "refused": (
+        lambda: unroll(lstm(layer_norm=True), XS, backend="aten"),
+        BackendError, "backend", "'aten' can run", "no layer norm",
+    ),
+    "nothing to explain": (
+        lambda: explain(CELL, XS[:0]), ShapeError, "xs", "one step", "[0, 2, 3]",
+    ),
+    "no sample to explain": (
+        lambda: explain(nn.Tanh()), ArgumentError, "xs", "a sample input", "None",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_says_what_and_what_to_do(name: str) -> None:
+    call, kind, argument, wanted, got = ROWS[name]
+    with pytest.raises(kind) as caught:
+        call()
+    error = caught.value
+    assert error.argument.startswith(argument)
+    assert wanted in error.wanted
+    assert got in error.got
+    assert error.remedy.endswith((".", ")")), "an error says what to do about it"
+    want = f"{error.argument}: wanted {error.wanted}, got {error.got}. {error.remedy}"
+    assert str(error) == want
+
+
+def test_errors_are_pythons_own_kinds_as_well() -> None:
+    kinds = {
+        ArgumentError: ValueError,
+        ShapeError: ValueError,
+        StateError: ValueError,
+        DeviceError: ValueError,
+        DtypeError: TypeError,
+        BackendError: RuntimeError,
+    }
+    for kind, base in kinds.items():
+        error = kind("x", wanted="a", got="b")
+        assert isinstance(error, base)
+        assert isinstance(error, OstinatoError)
+        assert str(error) == "x: wanted a, got b."
+
+
+def test_errors_cross_processes() -> None:
+    """A worker's error reaches its parent by pickle."""
+    error = ShapeError("x", wanted="a", got="b", remedy="Do c.")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert (again.argument, again.remedy) == ("x", "Do c.")
+
+
+def test_a_transposed_mask_is_recognised() -> None:
+    with pytest.raises(ShapeError, match=r"use \.T"):
+        unroll(CELL, XS, mask=FLAGS.T)
+
+
+def test_remedies_for_torch_cells_can_be_pasted() -> None:
+    for module, said in ((nn.LSTMCell(3, 5), "(5, 5)"), (nn.GRUCell(3, 5), "5")):
+        with pytest.raises(DtypeError, match=r"Recurrence\(module") as caught:
+            unroll(module, XS)
+        assert f"Recurrence(module, {said})" in str(caught.value)
+        ys, _ = unroll(Recurrence(module, eval(said)), XS)
+        assert ys.shape == (5, 2, 5)
