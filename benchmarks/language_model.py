@@ -73,7 +73,7 @@ def lines() -> Iterator[str]:
     tokens = columns.batch_size * columns.bptt
     yield "## The main job: a language model"
     yield ""
-    yield "The step of `ostinato train text` at its defaults, and of the same model and loop written"
+    yield "A step of `ostinato train text` at its defaults, and of the same model and loop written"
     yield "plainly with `torch.nn.LSTM`."
     yield ""
     yield "| ours, characters a second | plain | ours is faster by (middle half) |"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import ostinato
 from catalogue import ENTRIES, DictCell, Entry, MinimalGated
 from ostinato import Cell, Lift, Stack, _tree, as_cell, cells, unroll
 from ostinato.cell import zeros
@@ -139,3 +140,19 @@ def test_input_size_is_checked_at_each_step() -> None:
         MinimalGated(3, 5)(torch.zeros(2, 4), torch.zeros(2, 5))
     y, _ = cells.Elman(0, 4)(torch.zeros(2, 0), torch.zeros(2, 4))
     assert y.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        ostinato.nn.LSTM(3, 5),
+        ostinato.Sequencer(cells.GRU(3, 5)),
+        ostinato.Recursor(cells.GRU(3, 5)),
+        ostinato.BiSequencer(cells.GRU(3, 5)),
+        torch.nn.Sequential(torch.nn.Linear(3, 3), cells.GRU(3, 5)),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_modules_that_keep_a_state_are_not_lifted(module: torch.nn.Module) -> None:
+    with pytest.raises(DtypeError, match=r"module: wanted a Cell or a stateless module"):
+        ostinato.as_cell(module)

@@ -7,6 +7,7 @@ order of its keys, so that a cell may build its new state in any order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast, overload
 
 from torch import Tensor
@@ -86,24 +87,35 @@ def describe(tree: Tree) -> str:
     return f"{name}({', '.join(parts)}{',' if len(parts) == 1 and not name else ''})"
 
 
-def mismatch(wanted: Tree, got: Tree, path: str) -> str | None:
-    """The first place where two trees differ in structure or shape, in words; None if nowhere."""
+@dataclass(frozen=True)
+class Mismatch:
+    """Where two trees differ, and how, in words."""
+
+    path: str
+    wanted: str
+    got: str
+    of_dtype: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: wanted {self.wanted}, got {self.got}"
+
+
+def mismatch(wanted: Tree, got: Tree, path: str) -> Mismatch | None:
+    """The first place where two trees differ in structure, shape or dtype; None if nowhere."""
     ours, theirs = children(wanted), children(got)
-    if ours is None or theirs is None:
-        if ours is None and theirs is None and isinstance(got, Tensor):
-            same = wanted.shape == got.shape and wanted.dtype == got.dtype
-            return None if same else _difference(wanted, got, path)
-        return f"{path}: wanted {describe(wanted)}, got {describe(got)}"
-    if type(wanted) is not type(got) or [step for step, _ in ours] != [step for step, _ in theirs]:
-        return f"{path}: wanted {describe(wanted)}, got {describe(got)}"
-    for (step, a), (_, b) in zip(ours, theirs, strict=True):
-        found = mismatch(a, b, path + step)
-        if found:
-            return found
-    return None
+    if ours is None and theirs is None and isinstance(got, Tensor):
+        return _leaf_mismatch(wanted, got, path)
+    steps, their_steps = ([step for step, _ in nodes or []] for nodes in (ours, theirs))
+    if type(wanted) is not type(got) or steps != their_steps:
+        return Mismatch(path, describe(wanted), describe(got))
+    pairs = zip(ours or [], theirs or [], strict=True)
+    found = (mismatch(a, b, path + step) for (step, a), (_, b) in pairs)
+    return next((one for one in found if one is not None), None)
 
 
-def _difference(wanted: Tensor, got: Tensor, path: str) -> str:
+def _leaf_mismatch(wanted: Tensor, got: Tensor, path: str) -> Mismatch | None:
     if wanted.shape != got.shape:
-        return f"{path}: wanted shape {list(wanted.shape)}, got {list(got.shape)}"
-    return f"{path}: wanted dtype {wanted.dtype}, got {got.dtype}"
+        return Mismatch(path, f"shape {list(wanted.shape)}", str(list(got.shape)))
+    if wanted.dtype != got.dtype:
+        return Mismatch(path, f"dtype {wanted.dtype}", str(got.dtype), of_dtype=True)
+    return None

@@ -103,14 +103,25 @@ class Lift(Cell):
         return ()
 
 
+class OverTime(nn.Module):
+    """Base of modules that run a whole sequence or keep a state themselves, and so are no cells."""
+
+
 def as_cell(module: nn.Module) -> Cell:
     """The module itself when it is a cell, a `Lift` of it when it is a stateless module.
 
-    Raises DtypeError for what is no module, and for torch's own recurrent modules, which hold a
-    state that a lift would lose.
+    Raises DtypeError for what is no module, and for modules whose state a lift would lose:
+    torch's own recurrent modules, `OverTime` ones, and an ``nn.Sequential`` with cells in it.
     """
     if isinstance(module, Cell):
         return module
+    if isinstance(module, nn.Sequential) and any(isinstance(m, Cell) for m in module.modules()):
+        raise DtypeError(
+            "module",
+            wanted="a Cell or a stateless module",
+            got="torch.nn.Sequential with a cell in it",
+            remedy="Use ostinato.Stack(*layers), which carries their states.",
+        )
     if isinstance(module, nn.RNNCellBase):
         raise DtypeError(
             "module",
@@ -118,11 +129,12 @@ def as_cell(module: nn.Module) -> Cell:
             got=f"torch.nn.{type(module).__name__}, which has a state",
             remedy=f"Use Recurrence(module, {recurrence_size(module)}).",
         )
-    if isinstance(module, nn.RNNBase):
+    if isinstance(module, (nn.RNNBase, OverTime)):
+        ours = "ostinato" if isinstance(module, OverTime) else "torch.nn"
         raise DtypeError(
             "module",
             wanted="a Cell or a stateless module, which take one step",
-            got=f"torch.nn.{type(module).__name__}, which runs a whole sequence",
+            got=f"{ours}.{type(module).__name__}, which runs over time itself",
             remedy="Use a cell of ostinato.cells, or Recurrence round a torch.nn cell.",
         )
     if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]

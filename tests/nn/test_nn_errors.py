@@ -244,7 +244,7 @@ def test_cell_that_is_none() -> None:
         (ostinato.cells.GRU(I, H), "an object of type GRU"),
         ("gru", "an object of type str"),
         (nn.LSTMCell, r"torch\.nn\.LSTMCell, which has a state"),
-        (nn.LSTM, r"torch\.nn\.LSTM, which runs a whole sequence"),
+        (nn.LSTM, r"torch\.nn\.LSTM, which runs over time itself"),
     ):
         with pytest.raises(DtypeError, match=said):
             RNN(I, H, cell=cell)

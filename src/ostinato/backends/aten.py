@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ostinato import _padding, _tree
 from ostinato.backends.base import Backend
-from ostinato.backends.call import Call, in_transform
+from ostinato.backends.call import Call, in_autocast, in_transform
 from ostinato.cell import Lift
 from ostinato.cells import GRU, LSTM, Elman, GatedCell
 from ostinato.typing import State, Tree
@@ -101,7 +101,7 @@ def refuse_context(call: Call) -> str | None:
         return "torch's kernels need a row"
     if in_transform():
         return "torch's kernels cannot run under functorch transforms or forward-mode AD"
-    if call.sample.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    if call.sample.device.type == "cpu" and in_autocast(call.sample.device):
         return "torch's CPU kernels cannot train under autocast"
     return None
 

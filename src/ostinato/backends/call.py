@@ -63,6 +63,12 @@ def initial_state(
     return cell.initial_state(batch_size, dtype=dtype, device=device or sample.device)
 
 
+def in_autocast(device: torch.device) -> bool:
+    """Whether autocast is on for a device; False for those that have none, such as meta."""
+    kind = device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def in_transform() -> bool:
     """Whether a functorch transform (vmap, grad, jvp) or forward-mode AD is under way."""
     # torch has no public way to ask; torch.autograd.Function asks the first like this itself

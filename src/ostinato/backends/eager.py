@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.backends.base import Backend
-from ostinato.backends.call import Call
+from ostinato.backends.call import Call, in_autocast
 from ostinato.cell import Cell
 from ostinato.errors import DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
@@ -95,13 +95,12 @@ def check_step(cell: Cell, before: State, made: object, batch_size: int) -> None
         )
     y, after = cast("tuple[Tree, State]", made)
     found = _tree.mismatch(before, after, "state")
-    if found and not (torch.is_autocast_enabled(y_device(y)) and "dtype" in found):
-        path, said = found.split(": wanted ", 1)
-        wanted, got = said.rsplit(", got ", 1)
+    leaves = _tree.leaves(before)
+    if found and not (found.of_dtype and leaves and in_autocast(leaves[0].device)):
         raise StateError(
-            f"{path} after a step of {type(cell).__name__}",
-            wanted=f"{wanted}, as before the step",
-            got=got,
+            f"{found.path} after a step of {type(cell).__name__}",
+            wanted=f"{found.wanted}, as before the step",
+            got=found.got,
             remedy="A state keeps its tree, shapes and dtypes; mend forward or initial_state.",
         )
     for path, leaf in _tree.paths(y, "y"):
@@ -112,9 +111,3 @@ def check_step(cell: Cell, before: State, made: object, batch_size: int) -> None
                 got=str(list(leaf.shape)),
                 remedy="A cell must keep the rows of the batch apart.",
             )
-
-
-def y_device(y: Tree) -> str:
-    """The device type of what a step gave."""
-    found = _tree.leaves(y)
-    return found[0].device.type if found else "cpu"

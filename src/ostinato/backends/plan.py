@@ -72,22 +72,27 @@ class Segment:
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
     name = _default.get() if name == "auto" else name
-    return _execute(call, name, [] if journal is None else journal, 0)
+    return _execute(call, name, journal, 0)
 
 
-def _execute(call: Call, name: str, journal: list[Segment], depth: int) -> tuple[Tree, State]:
+def _execute(
+    call: Call, name: str, journal: list[Segment] | None, depth: int
+) -> tuple[Tree, State]:
     if name != "eager" and isinstance(call.cell, Composite) and call.cell.layered:
         return _execute_layers(call, call.cell, name, journal, depth)
     chosen, refusals = choose(call, name)
-    journal.append(Segment(depth, call.cell, chosen.name, chosen.describe(call), refusals))
+    if journal is not None:
+        how = chosen.describe(call)
+        journal.append(Segment(depth, call.cell, chosen.name, how, refusals))
     return chosen.run(call)
 
 
 def _execute_layers(
-    call: Call, composite: Composite, name: str, journal: list[Segment], depth: int
+    call: Call, composite: Composite, name: str, journal: list[Segment] | None, depth: int
 ) -> tuple[Tree, State]:
     """Unroll a composite layer by layer, which equals unrolling it step by step."""
-    journal.append(Segment(depth, composite, "", "layer by layer:"))
+    if journal is not None:
+        journal.append(Segment(depth, composite, "", "layer by layer:"))
     # a view of each leaf, so that no two are one object: `part` tells them apart
     state = _tree.map(lambda leaf: leaf.view_as(leaf), call.state)
 

@@ -24,7 +24,7 @@ def evaluate(
     ],
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Texts; without any, the run's held-out text."),
+        typer.Argument(metavar="FILE", help="Texts; without any, the run's held-out text."),
     ] = None,
     *,
     columns: Annotated[

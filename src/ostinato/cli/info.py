@@ -38,8 +38,8 @@ def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     task = job.build(run, config)
     total = train_settings(config, run).total_steps(len(task))
     yield "run", str(run.folder)
-    yield "made by", f"ostinato {config['ostinato']}, task {job.name}"
-    yield "source", str(config["source"])
+    yield "made by", f"ostinato {config.get('ostinato', '?')}, task {job.name}"
+    yield "source", str(config.get("source", "?"))
     yield "model", job.describe(task)
     yield from _progress(run, checkpoint, total)
     if result := run.read_result():

@@ -31,7 +31,10 @@ def sample(
 ) -> None:
     """Write text with the best weights of a run."""
     model, corpus = load(run)
-    _tell_unknown(corpus.tokenizer, prompt or "")
+    if prompt is not None:
+        # Bytes of the command line that are no text come as lone surrogates, which are no text.
+        prompt = prompt.encode("utf-8", "replace").decode("utf-8")
+        _tell_unknown(corpus.tokenizer, prompt)
     pieces = stream_text(model, corpus.tokenizer, prompt, drawing)
     for piece in pieces if stream else ["".join(pieces)]:
         sys.stdout.write(piece)

@@ -17,7 +17,7 @@ from ostinato.text import (
     TextTask,
     sample,
 )
-from ostinato.train import Run
+from ostinato.train import Run, load_weights
 from ostinato.train.randomness import seed_everything
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
@@ -78,7 +78,7 @@ def load(path: Path) -> tuple[LanguageModel, Corpus]:
     corpus = Corpus(run.folder / "corpus")
     model = build_model(run, run.read_config(), corpus.tokenizer.size)
     weights = run.load_checkpoint(checkpoint, "best")["weights"]
-    model.load_state_dict(weights or run.load_checkpoint(checkpoint, "model"))
+    load_weights(model, weights or run.load_checkpoint(checkpoint, "model"), str(path))
     return model.eval(), corpus
 
 

@@ -37,7 +37,7 @@ def text(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
+            metavar="FILE",
             help="Text files, each a document. Without any: the reference of the Python language, "
             "which comes with Python.",
         ),
@@ -66,11 +66,12 @@ def text(
 ) -> None:
     """Train a language model on text: characters, words or byte pairs.
 
-    Writes a run directory with the settings, metrics, checkpoints, curves and samples. Ctrl-C
-    saves and stops; ostinato train --resume RUN goes on exactly.
+    It leaves a run directory with settings, metrics, checkpoints, curves and samples.
 
-    Each document reads <bos> text <eos>; what is not in the vocabulary reads <unk>. The last tenth
-    of the text is held out, to measure the model and to keep its best weights.
+    Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
+
+    The last tenth of the text is held out, to measure the model and keep its best weights.
+    Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
     """
     _check_length(context, training)
     documents = _documents(paths or [], corpus, encoding)

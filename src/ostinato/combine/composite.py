@@ -18,8 +18,10 @@ class Composite(Cell):
 
     `wire` passes tensors between inner cells and calls ``run(cell, x, state)`` for each of them.
     It may do anything that acts on the trailing dimensions alone and leaves the leading ones
-    be, such as adding, multiplying by [B, n], or ``cat(-1)``. Then unrolling it layer by layer
-    equals unrolling it step by step, and each layer can run on the backend that suits it.
+    be, such as adding, multiplying by [B, n], or ``cat(-1)``. Parts of the state are
+    handed on as they stand, so that resets can find where they begin again. Then unrolling it
+    layer by layer equals unrolling it step by step, and each layer can run on the backend that
+    suits it.
     """
 
     @abstractmethod

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ostinato import _tree
+from ostinato.backends.call import in_autocast
 from ostinato.errors import DtypeError, ShapeError
 from ostinato.nn.errors import HiddenError, InputDeviceError, InputDtypeError, InputError
 from ostinato.typing import State
@@ -65,19 +65,13 @@ def kind(x: Tensor, weight: Tensor) -> None:
             got=str(x.device),
             remedy="Move one of them with .to(device).",
         )
-    if x.dtype != weight.dtype and not autocasts(x):
+    if x.dtype != weight.dtype and not in_autocast(x.device):
         raise InputDtypeError(
             "input",
             wanted=f"{weight.dtype}, the dtype of the weights",
             got=str(x.dtype),
             remedy=f"Use input.to({weight.dtype}), or module.to({x.dtype}).",
         )
-
-
-def autocasts(x: Tensor) -> bool:
-    """Whether torch casts products on the device of x, so that dtypes may differ."""
-    kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def hidden(hx: State, form: State, num_cells: int, batch_size: int | None, x: Tensor) -> State:
@@ -95,13 +89,11 @@ def hidden(hx: State, form: State, num_cells: int, batch_size: int | None, x: Te
     if isinstance(form, tuple) and isinstance(hx, (tuple, list)) and len(form) == len(hx):
         hx = _tree.rebuild(form, list(hx))
     found = _tree.mismatch(_tree.map(stacked, form), hx, "hx")
-    if found and not ("dtype" in found and autocasts(x)):
-        path, said = found.split(": wanted ", 1)
-        wanted, got = said.rsplit(", got ", 1)
+    if found and not (found.of_dtype and in_autocast(x.device)):
         raise HiddenError(
-            path,
-            wanted=f"{wanted}, for {num_cells} cells (layers times directions)",
-            got=got,
+            found.path,
+            wanted=f"{found.wanted}, for {num_cells} cells (layers times directions)",
+            got=found.got,
             remedy="Pass what an earlier call returned, or None to start afresh.",
         )
     for path, leaf in _tree.paths(hx, "hx"):

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ostinato import _padding, _tree
 from ostinato.backends.call import initial_state
 from ostinato.backends.eager import steps
-from ostinato.cell import Cell, as_cell
+from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.dropout import Held
 from ostinato.errors import ArgumentError
 from ostinato.nn import check, form, options, wrap
@@ -24,7 +24,7 @@ from ostinato.sequence.unroll import unroll
 from ostinato.typing import State
 
 
-class Layers(nn.Module):
+class Layers(OverTime):
     """L layers of cells in D directions, called as torch.nn's recurrent modules are.
 
     The parameters of all cells are parameters of this module: ``weight_hh`` of the backward cell

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
-from ostinato.cell import Cell, as_cell
+from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.errors import ArgumentError
 from ostinato.sequence import check
 from ostinato.sequence.unroll import unroll
@@ -18,7 +18,7 @@ from ostinato.typing import Tree
 
 
 @final
-class BiSequencer(nn.Module):
+class BiSequencer(OverTime):
     """One cell forward and one backward in time, merged: xs [T, B, ...] to ys [T, B, ...].
 
     Schuster and Paliwal 1997; Torch rnn's ``BiSequencer``. ``backward`` defaults to a copy of

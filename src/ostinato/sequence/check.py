@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
-from ostinato.backends.call import initial_state
+from ostinato.backends.call import in_autocast, initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
@@ -81,8 +81,7 @@ def _dtype_and_device(cell: Cell, path: str, sample: Tensor) -> None:
             got=str(sample.dtype),
             remedy=f"Use xs.to({parameter.dtype}), or put torch.nn.Embedding before the cell.",
         )
-    device = sample.device.type  # such as meta, of which torch cannot say whether it autocasts
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+    if in_autocast(sample.device):
         return
     if all(p.dtype != sample.dtype for p in cell.parameters()):
         raise DtypeError(
@@ -172,13 +171,11 @@ def state(cell: Cell, given: State, sample: Tensor, batch_size: int) -> None:
     # on the meta device a state costs no memory, and no random numbers where it holds masks
     wanted = initial_state(cell, sample, batch_size, "meta")
     found = _tree.mismatch(wanted, given, "state")
-    if found and not ("dtype" in found and torch.is_autocast_enabled(sample.device.type)):
-        path, said = found.split(": wanted ", 1)
-        form, got = said.rsplit(", got ", 1)
+    if found and not (found.of_dtype and in_autocast(sample.device)):
         raise StateError(
-            path,
-            wanted=f"{form}, as in {type(cell).__name__}.initial_state({batch_size})",
-            got=got,
+            found.path,
+            wanted=f"{found.wanted}, as in {type(cell).__name__}.initial_state({batch_size})",
+            got=found.got,
             remedy="Pass the state that an earlier call returned, or None to start afresh.",
         )
     for path, leaf in _tree.paths(given, "state"):

@@ -7,7 +7,7 @@ from typing import Any, Self
 from torch import nn
 
 from ostinato import _tree
-from ostinato.cell import Cell, as_cell
+from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.stack import Stack
 from ostinato.errors import ArgumentError, StateError
 from ostinato.sequence.chunk import detach
@@ -16,7 +16,7 @@ from ostinato.typing import State
 MODES = ("neither", "train", "eval", "both")
 
 
-class Remembering(nn.Module):
+class Remembering(OverTime):
     """A shell round a cell that keeps the state after a call for the next one.
 
     ``remember`` says in which mode it does: ``"train"``, ``"eval"``, ``"both"`` or ``"neither"``.

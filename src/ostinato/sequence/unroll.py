@@ -94,7 +94,8 @@ def prepare(
 
 def no_steps(call: Call) -> tuple[Tree, State]:
     """T = 0: ys of the shape that a step would give, with no steps in it."""
-    one = _tree.map(lambda leaf: leaf.new_zeros(1, *leaf.shape[1:]), call.xs)
+    # a sum over no steps is zero, and keeps xs in the graph
+    one = _tree.map(lambda leaf: leaf.sum(0, keepdim=True).to(leaf.dtype), call.xs)
     ys, _ = execute(replace(call, xs=one, mask=None, lengths=None, resets=None), "eager")
     return _tree.map(lambda leaf: leaf[:0], ys), call.state
 

@@ -109,11 +109,11 @@ def _parts(vocabulary: int, settings: ModelSettings) -> Iterator[nn.Module]:
     width = settings.embedding or vocabulary
     embedding = nn.Embedding(vocabulary, width) if settings.embedding else None
     yield embedding or OneHot(vocabulary)
-    yield from _dropout(settings, settings.input_dropout, width)
+    yield _dropout(settings, settings.input_dropout, width)
     for number in range(settings.layers):
         layer, out = _layer(settings, width, residual=settings.residual and number > 0)
         yield layer
-        yield from _dropout(settings, settings.dropout, out)
+        yield _dropout(settings, settings.dropout, out)
         width = out
     if settings.tied:
         assert embedding is not None
@@ -150,9 +150,11 @@ def _output_size(cell: Cell, width: int) -> int:
     return y.shape[-1]
 
 
-def _dropout(settings: ModelSettings, p: float, width: int) -> Iterator[nn.Module]:
-    if p:
-        yield HeldDropout(width, p) if settings.held_dropout else nn.Dropout(p)
+def _dropout(settings: ModelSettings, p: float, width: int) -> nn.Module:
+    # An identity holds its place, so that weights have the same names with and without dropout.
+    if p == 0:
+        return nn.Identity()
+    return HeldDropout(width, p) if settings.held_dropout else nn.Dropout(p)
 
 
 def _linear(settings: ModelSettings, width: int, vocabulary: int) -> nn.Linear:

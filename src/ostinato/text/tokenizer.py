@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any, final
 
@@ -64,8 +65,9 @@ class Tokenizer:
         """The ids [n] of a text, without special tokens but <unk>."""
         if self._table is not None:
             return self._table.encode(text)
-        ids = self._inner.encode(text, add_special_tokens=False).ids
-        return np.array(ids, dtype=token_dtype(self.size))
+        # The fast call leaves out where in the text each token stands, for 1.5 times the speed.
+        (encoding,) = self._inner.encode_batch_fast([text], add_special_tokens=False)
+        return np.array(encoding.ids, dtype=token_dtype(self.size))
 
     def encode_pieces(self, pieces: Iterable[str]) -> Iterator[np.ndarray]:
         """The ids of a text given in pieces; the same ids wherever it is cut."""
@@ -146,7 +148,7 @@ def train_tokenizer(
     size = VOCABULARY[level] if vocabulary is None else vocabulary
     inner, trainer = make(library, size, min_frequency)
     # The trainer buffers 256 texts at a time: lines, not pieces, keep that small.
-    lines = (line for piece in cut_at_lines(pieces) for line in piece.splitlines(keepends=True))
+    lines = (line for piece in cut_at_lines(pieces) for line in StringIO(piece, newline="\n"))
     inner.train_from_iterator(lines, trainer)
     return Tokenizer(inner)
 

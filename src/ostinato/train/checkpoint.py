@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.data.files import atomic
 from ostinato.data.requirements import require
@@ -59,6 +59,20 @@ def load_checkpoint(path: Path, part: str = "") -> dict[str, Any]:
         if isinstance(error, CheckpointError):
             raise
         raise _damaged(path, str(error)) from error
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Give a model its weights by name. Raises CheckpointError where it has others."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            source,
+            wanted=f"the weights of this {type(model).__name__}",
+            got="others: " + " ".join(str(error).split()),
+            remedy="The settings in config.json, or the class of the cell, are not those that it "
+            "was trained with.",
+        ) from error
 
 
 def _without_tensors(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.train.average import Average
+from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
 from ostinato.train.interruption import Interruption
 from ostinato.train.journal import Journal
@@ -165,8 +166,11 @@ class Solver:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go on where `snapshot` was taken, by a solver of the same task and settings."""
-        self.task.model.load_state_dict(snapshot["model"])
+        """Go on where `snapshot` was taken, by a solver of the same task and settings.
+
+        Raises CheckpointError for the weights of another model.
+        """
+        load_weights(self.task.model, snapshot["model"], "snapshot")
         optimiser = snapshot["optimiser"]
         state = {int(number): value for number, value in optimiser["state"].items()}
         self.optimiser.load_state_dict({**optimiser, "state": state})
