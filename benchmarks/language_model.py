@@ -16,18 +16,24 @@ from ostinato.train import Solver, TrainSettings
 
 
 class Plain(nn.Module):
-    """Embedding, torch.nn.LSTM and an output layer, with the dropout that ours has by default."""
+    """Embedding, torch.nn.LSTM and an output layer, with one dropout mask a piece, as in ours."""
 
     def __init__(self, vocabulary: int, settings: ModelSettings) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, settings.embedding)
         self.lstm = nn.LSTM(settings.embedding, settings.size, settings.layers)
         self.output = nn.Linear(settings.size, vocabulary)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.settings = settings
 
     def forward(self, ids: Tensor, state: object) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        ys, (h, c) = self.lstm(self.dropout(self.embedding(ids)), state)
-        return self.output(self.dropout(ys)), (h.detach(), c.detach())
+        xs = held_dropout(self.embedding(ids), self.settings.input_dropout)
+        ys, (h, c) = self.lstm(xs, state)
+        return self.output(held_dropout(ys, self.settings.dropout)), (h.detach(), c.detach())
+
+
+def held_dropout(xs: Tensor, p: float) -> Tensor:
+    """xs [T, B, n] under one mask [B, n]."""
+    return xs * F.dropout(torch.ones_like(xs[0]), p)
 
 
 def plain_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) -> Callable[[], None]:

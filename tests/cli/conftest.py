@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small_model import SMALL
+from small_model import SMALL, VERSE
 
 from ostinato.cli import main
 
@@ -25,8 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # Wide, so that no message of Typer's is broken in the middle.
     monkeypatch.setenv("COLUMNS", "200")
-    verse = "the cat sat on the mat.\nthe dog sat on the log.\n"
-    (tmp_path / "verse.txt").write_text(verse * 20, encoding="utf-8")
+    (tmp_path / "verse.txt").write_text(VERSE)
     return tmp_path
 
 

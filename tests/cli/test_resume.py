@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from small_model import SMALL
+from small_model import SMALL, VERSE
 
+from ostinato.cli import main
 from ostinato.train import Run
 
 # All that a step can depend on: dropout of every kind, an average, shifted columns.
 FLAGS = [
     *("train", "text", "verse.txt", *SMALL, "--layers", "2", "--ema", "0.95"),
     *("--dropout", "0.2", "--input-dropout", "0.1", "--weight-drop", "0.1"),
-    *("--recurrent-dropout", "0.1", "--steps", "150", "--validate-every", "20"),
+    *("--recurrent-dropout", "0.1", "--steps", "300", "--validate-every", "20"),
     *("--sample-every", "30", "--json"),
 ]
 CLOCK = {"seconds", "tokens_per_second"}
@@ -63,10 +64,17 @@ def kill(folder: Path, arguments: list[str], after: int, number: signal.Signals)
     return process.returncode, error
 
 
-@pytest.fixture
-def whole(ostinato, folder) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that is never interrupted."""
-    assert ostinato(*FLAGS, "--run", "whole").code == 0
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "verse.txt").write_text(VERSE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["ostinato", *FLAGS, "--run", "whole"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
     return folder / "whole"
 
 
@@ -77,14 +85,14 @@ def test_a_killed_process_goes_on_bit_for_bit(ostinato, folder, whole, number, c
     returned, error = kill(folder, [*FLAGS, "--run", "parts"], 47, number)
     assert returned == code
     step = Run(folder / "parts").load_checkpoint(part="progress")["step"]
-    assert 40 <= step < 150
+    assert 40 <= step < 300
     if number != signal.SIGKILL:
-        assert f"stopped at step {step} of 150, and saved" in error
+        assert f"stopped at step {step} of 300, and saved" in error
         assert "ostinato train --resume parts" in error
     resumed = ostinato("train", "--resume", "parts", "--json")
     assert resumed.code == 0, resumed.err
     printed = [json.loads(line)["step"] for line in resumed.out.splitlines()]
-    assert printed == list(range(step + 1, 151))
+    assert printed == list(range(step + 1, 301))
     assert_same_run(whole, folder / "parts")
 
 

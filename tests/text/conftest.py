@@ -14,4 +14,6 @@ def corpus() -> Corpus:
 
 @pytest.fixture
 def model(corpus: Corpus) -> LanguageModel:
-    return LanguageModel(corpus.tokenizer.size, ModelSettings(size=16, embedding=8))
+    return LanguageModel(
+        corpus.tokenizer.size, ModelSettings(size=16, embedding=8, input_dropout=0, dropout=0)
+    )

@@ -14,7 +14,7 @@ from ostinato.text.tokenizer import BOS, EOS, LEVELS, UNKNOWN
 
 
 def documents(*contents: str) -> list[Document]:
-    return [document for content in contents for document in text(content)]
+    return [text(content) for content in contents]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -29,6 +29,12 @@ def test_the_two_parts_are_the_text(level: str) -> None:
     assert corpus.held_out[0] == corpus.train[-1]
     assert corpus.tokenizer.decode(corpus.held_out[1:]) == content[border:]
     assert corpus.counts.held_out_characters == len(content) - border
+
+
+@pytest.mark.parametrize("wrong", ["a string", ["a string"]])
+def test_what_is_no_document_is_refused(wrong: object) -> None:
+    with pytest.raises(ArgumentError, match=r"documents: .*got a str\. Use text\(string\)"):
+        Corpus.build(wrong)  # type: ignore[arg-type]
 
 
 def test_each_document_has_a_beginning_and_an_end() -> None:

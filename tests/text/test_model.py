@@ -14,7 +14,8 @@ V = 11
 
 
 def small(**changes: object) -> LanguageModel:
-    return LanguageModel(V, ModelSettings(size=6, embedding=4).replace(**changes))
+    plain = ModelSettings(size=6, embedding=4, input_dropout=0, dropout=0)
+    return LanguageModel(V, plain.replace(**changes))
 
 
 class Sum(Cell):

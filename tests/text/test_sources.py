@@ -45,7 +45,7 @@ def test_a_missing_file_is_refused_before_anything_is_read(tmp_path: Path) -> No
 
 def test_a_string_is_a_document() -> None:
     long = "ab" * 300_000
-    (document,) = text(long, "mine")
+    document = text(long, "mine")
     assert document.name == "mine"
     assert joined(document) == long
     assert len(list(document.pieces())) > 1

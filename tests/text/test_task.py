@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from ostinato import _tree, unroll
 from ostinato.data import ColumnSettings
 from ostinato.text import Corpus, LanguageModel, TextTask
+from ostinato.text.task import usual_opening
 from ostinato.text.tokenizer import BOS
 
 
@@ -56,3 +57,9 @@ def test_a_training_loss_in_bits(task: TextTask) -> None:
 
 def test_a_sample_is_the_same_for_the_same_step(task: TextTask) -> None:
     assert task.sample(3) == task.sample(3) != task.sample(4)
+
+
+def test_a_sample_begins_as_sentences_do() -> None:
+    assert usual_opening("A cat. The dog! The end? It is. the. the. the.\n") == "The "
+    assert usual_opening("Der Hund. Die Katze. Ärger. Ärger. 4 x. 4 x. 4 x") == "Ärger "
+    assert usual_opening("1 2 3\nno sentences") is None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ostinato.data.requirements import require
@@ -16,6 +17,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line. Exits with 1 and one message where something is wrong."""
+    # So that --cell finds the user's module here; last, so that no file here hides a package.
+    sys.path.append(os.getcwd())
     try:
         require("typer", "train")
         from ostinato.cli.app import app

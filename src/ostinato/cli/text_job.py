@@ -42,20 +42,24 @@ def build_model(run: Run, config: Mapping[str, Any], vocabulary: int) -> Languag
 
 def describe(task: TextTask) -> str:
     """The model in a few words."""
-    model, level = task.model, task.corpus.tokenizer.level
-    settings, number = model.settings, sum(p.numel() for p in model.parameters())
-    layers = f"{settings.layers} x {settings.size}"
-    tokens = {"char": "characters", "word": "words", "bpe": "byte pairs"}[level]
-    return f"{settings.cell} {layers}, {number:,} parameters, {model.vocabulary:,} {tokens}"
+    settings, number = task.model.settings, sum(p.numel() for p in task.model.parameters())
+    return f"{settings.cell} {settings.layers} x {settings.size}, {number:,} parameters"
 
 
 def conclude(task: TextTask) -> tuple[dict[str, Any], str]:
     """The final held-out figures, and a sample."""
     found = task.evaluate()
-    shown = _SHOWN.replace(seed=task.seed)
-    text = sample(task.model, task.corpus.tokenizer, settings=shown)
-    said = f"held-out text: {tell(found)}\n\n{text}\n"
+    settings = _SHOWN.replace(seed=task.seed)
+    text = sample(task.model, task.corpus.tokenizer, task.opening, settings)
+    said = f"held-out text: {tell(found)}{_caution(task.corpus)}\n\n{text}\n"
     return {**found.figures(), "tokens": found.tokens, "characters": found.characters}, said
+
+
+def _caution(corpus: Corpus) -> str:
+    hidden = corpus.counts.held_out_unknown
+    if not hidden or corpus.tokenizer.level != "word":
+        return ""
+    return f"\n(the spelling of {hidden:,} words that are <unk> costs no bits: compare with care)"
 
 
 def tell(found: Evaluation) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from ostinato import __version__
 from ostinato.cli.options import with_settings
+from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
 from ostinato.cli.text_job import TEXT
 from ostinato.cli.training import train_run
@@ -78,7 +79,8 @@ def text(
     directory = Run.create("text", run)
     try:
         say(f"reading {source_name(documents)}", as_json=as_json)
-        made = Corpus.build(documents, text, folder=directory.make_folder("corpus"))
+        with watched(documents) as shown:
+            made = Corpus.build(shown, text, folder=directory.make_folder("corpus"))
         say(made.summary(), as_json=as_json)
         config: dict[str, Any] = {
             "ostinato": __version__,

@@ -7,7 +7,7 @@
 
 from ostinato.data.columns import Columns, ColumnSettings
 from ostinato.data.files import atomic, existing_file, near_names, write_json
-from ostinato.data.reading import count_characters, read_text
+from ostinato.data.reading import read_text
 from ostinato.data.requirements import require
 from ostinato.data.settings import Settings, setting
 from ostinato.data.tokens import TokenWriter, open_tokens
@@ -18,7 +18,6 @@ __all__ = [
     "Settings",
     "TokenWriter",
     "atomic",
-    "count_characters",
     "existing_file",
     "near_names",
     "open_tokens",

@@ -17,8 +17,8 @@ from ostinato.errors import ArgumentError
 class ColumnSettings(Settings):
     """How a stream of tokens becomes batches [T, B]."""
 
-    batch_size: int = setting(32, "Columns B that are read side by side.", least=1)
-    bptt: int = setting(64, "Steps T between two updates (truncated back-propagation).", least=1)
+    batch_size: int = setting(16, "Columns B that are read side by side.", least=1)
+    bptt: int = setting(100, "Steps T between two updates (truncated back-propagation).", least=1)
     shift: bool = setting(True, "Start the columns at another place in each epoch.")
 
 

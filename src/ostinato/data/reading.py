@@ -36,11 +36,6 @@ def read_text(path: Path, encoding: str = "utf-8", size: int = PIECE) -> Iterato
             offset += len(data)
 
 
-def count_characters(path: Path, encoding: str = "utf-8") -> int:
-    """The number of characters of a text file."""
-    return sum(len(piece) for piece in read_text(path, encoding))
-
-
 def _check_encoding(encoding: str) -> None:
     try:
         codecs.lookup(encoding)

@@ -57,7 +57,8 @@ def _imported(name: str) -> Callable[..., Any]:
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        raise _unknown(name, f"Python finds no module {error.name}.") from error
+        remedy = f"Python finds no module {error.name}; is its folder on PYTHONPATH?"
+        raise _unknown(name, remedy) from error
     except AttributeError as error:
         raise _unknown(name, f"The module {module} has no {attribute}.") from error
 

@@ -94,34 +94,39 @@ class Corpus:
 
     def summary(self) -> str:
         """The sizes of the corpus in words."""
-        counts, tokenizer = self.counts, self.tokenizer
+        counts = self.counts
         total = counts.train_characters + counts.held_out_characters
-        kinds = {"char": "different characters", "word": "words", "bpe": "byte pairs"}
         said = (
-            f"{total:,} characters, {len(self.tokens):,} tokens of {tokenizer.size:,} "
-            f"({kinds[tokenizer.level]} and {len(SPECIAL)} special); the last "
-            f"{counts.held_out_characters:,} characters are held out"
+            f"{total:,} characters, {self._kinds()}; "
+            f"the last {counts.held_out_characters:,} are held out"
         )
         unknown = counts.train_unknown, counts.held_out_unknown
         if not any(unknown):
             return said
         return f"{said}; <unk> stands {unknown[0]:,} times before them and {unknown[1]:,} in them"
 
+    def _kinds(self) -> str:
+        different, level = self.tokenizer.size - len(SPECIAL), self.tokenizer.level
+        if level == "char":
+            return f"{different:,} different"
+        kinds = {"word": "words", "bpe": "byte pairs"}[level]
+        return f"as {len(self.tokens):,} tokens by a vocabulary of {different:,} {kinds}"
+
     @classmethod
     def build(
         cls,
-        documents: Sequence[Document] | None = None,
+        documents: Document | Sequence[Document] | None = None,
         settings: CorpusSettings | None = None,
         *,
         folder: Path | None = None,
     ) -> Corpus:
-        """Read documents (by default `default_text`), as a stream, and write their tokens.
+        """Read documents (by default `default_text`) as a stream, and write their tokens.
 
         The vocabulary is that of the training part. The files go to ``folder``; without one, to a
-        temporary folder that lives as long as the corpus. Raises ArgumentError for a text that is
-        too short to be split.
+        temporary folder that lives as long as the corpus. Raises ArgumentError for what is no
+        document, and for a text that is too short to be split.
         """
-        documents = default_text() if documents is None else documents
+        documents = _listed(default_text() if documents is None else documents)
         settings = settings or CorpusSettings()
         if folder is not None:
             _write(documents, settings, folder)
@@ -169,6 +174,19 @@ def tokenize(tokenizer: Tokenizer, documents: Sequence[Document], path: Path) ->
         # A border that is never met.
         _, unknown = _append(writer, tokenizer, mark(documents, characters))
     return Tokenized(open_tokens(path), characters, unknown)
+
+
+def _listed(documents: Document | Sequence[Document]) -> list[Document]:
+    found = [documents] if isinstance(documents, Document) else list(documents)
+    for document in found:
+        if not isinstance(document, Document):
+            raise ArgumentError(
+                "documents",
+                wanted="a Document, or several",
+                got=f"a {type(document).__name__}",
+                remedy="Use text(string), files(paths), or nothing for the default text.",
+            )
+    return found
 
 
 def _write(documents: Sequence[Document], settings: CorpusSettings, folder: Path) -> None:

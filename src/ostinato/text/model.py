@@ -35,8 +35,8 @@ class ModelSettings(Settings):
         "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
         choices=("orthogonal", "identity", "torch"),
     )
-    input_dropout: float = setting(0.0, "Dropout on the embedding.", least=0, below=1)
-    dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
+    input_dropout: float = setting(0.1, "Dropout on the embedding.", least=0, below=1)
+    dropout: float = setting(0.3, "Dropout on the output of each layer.", least=0, below=1)
     held_dropout: bool = setting(
         True, "Hold each dropout mask for a whole piece of T steps, in place of one step."
     )
@@ -124,12 +124,13 @@ def _parts(vocabulary: int, settings: ModelSettings) -> Iterator[nn.Module]:
 
 def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell, int]:
     cell = make_cell(settings.cell, width, settings.size, **_cell_options(settings))
-    if settings.weight_drop:
-        cell = WeightDrop(cell, settings.weight_drop)
     if settings.recurrent_dropout:
         cell = RecurrentDropout(cell, settings.recurrent_dropout)
     if settings.zoneout:
         cell = Zoneout(cell, settings.zoneout)
+    if settings.weight_drop:
+        # outermost, so that the weights are dropped once a piece and not at every step
+        cell = WeightDrop(cell, settings.weight_drop)
     out = _output_size(cell, width)
     return (Residual(cell) if residual else cell), out
 

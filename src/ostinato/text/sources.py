@@ -29,10 +29,10 @@ class Document:
     pieces: Callable[[], Iterator[str]]
 
 
-def text(content: str, name: str = "text") -> list[Document]:
-    """A string as the only document."""
+def text(content: str, name: str = "text") -> Document:
+    """A string as a document."""
     starts = range(0, len(content), PIECE)
-    return [Document(name, lambda: (content[start : start + PIECE] for start in starts))]
+    return Document(name, lambda: (content[start : start + PIECE] for start in starts))
 
 
 def files(paths: Sequence[str | PathLike[str]], encoding: str = "utf-8") -> list[Document]:
@@ -49,7 +49,7 @@ def default_text() -> list[Document]:
     from pydoc_data.topics import topics
 
     ordered = "\n".join(topics[name] for name in sorted(topics))
-    return text(ordered, "the Python language reference")
+    return [text(ordered, "the Python language reference")]
 
 
 def standard_library() -> list[Document]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import final
 
@@ -25,8 +27,10 @@ _QUICK, _WARM_UP = 1500, 100
 _FULL = 500_000
 # Of a very long held-out text, the part that is measured while training.
 _MOST = 100_000
-# Characters of the samples shown while training.
+# Tokens of the samples shown while training.
 _SAMPLE = 300
+# Tokens from the start of the text in which the usual opening of a sentence is looked for.
+_LOOKED_AT = 50_000
 
 
 @final
@@ -51,6 +55,7 @@ class TextTask:
         self.model, self.corpus, self.seed = model, corpus, seed
         self.columns = Columns(corpus.train, columns or ColumnSettings(), seed=seed)
         self.device = next(model.parameters()).device
+        self.opening = usual_opening(corpus.tokenizer.decode(corpus.train[:_LOOKED_AT]))
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -105,7 +110,7 @@ class TextTask:
     def sample(self, step: int) -> str:
         """A text by the model as it is, the same for the same weights, seed and step."""
         settings = SampleSettings(length=_SAMPLE, seed=self.seed + step)
-        return sample(self.model, self.corpus.tokenizer, settings=settings)
+        return sample(self.model, self.corpus.tokenizer, self.opening, settings)
 
     def figures(self, loss: float) -> dict[str, float]:
         """What a training loss means, in the units of `validate`."""
@@ -116,3 +121,13 @@ class TextTask:
         # A part of the held-out text has about its share of the characters.
         counts, tokens = self.corpus.counts, self.corpus.held_out
         return max(1, round(counts.held_out_characters * (length - 1) / (len(tokens) - 1)))
+
+
+def usual_opening(text: str) -> str | None:
+    """The word that most sentences of a text begin with; None for a text without sentences.
+
+    A sample that begins with it shows sentences, where a new line may begin a table or a list.
+    """
+    words = Counter(re.findall(r"(?<=[.!?]\s)[^\W\d_]\w*", text))
+    capital = [word for word, _ in words.most_common() if word[0].isupper()]
+    return f"{capital[0]} " if capital else None

@@ -5,7 +5,12 @@
 `JsonLines`, `Live`, `Silent`) show how it goes.
 """
 
-from ostinato.train.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint
+from ostinato.train.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
 from ostinato.train.curves import draw_curves
 from ostinato.train.journal import DivergedError
 from ostinato.train.live import Live

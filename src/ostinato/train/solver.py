@@ -66,8 +66,8 @@ class Solver:
     def fit(self) -> bool:
         """Train until all steps are done, early stopping, or a signal; whether it is finished.
 
-        Then a finished model has its best weights by held-out loss. Raises DivergedError where the
-        loss is no finite number.
+        A finished task's model has the best weights by held-out loss (their average, with ``ema``).
+        Raises DivergedError where the loss or its gradient is no finite number.
         """
         with Interruption() as interruption, self.report:
             self.report.start(self.total_steps, self.task.unit)
@@ -85,9 +85,9 @@ class Solver:
         self.task.model.train()
         if self.progress.step == 0:
             self._save(journal)
-        for batch in self._batches():
+        for batch in self.batches():
             lr = self.schedule.lr
-            loss, norm = self._update(batch)
+            loss, norm = self.update(batch)
             validating = self._due(self.settings.validate_every) or self.finished
             figures = self._validate() if validating else {}
             if validating or self._due(self.settings.log_every):
@@ -100,12 +100,13 @@ class Solver:
                 self._save(journal)
         self._save(journal)
 
-    def _batches(self) -> Iterator[Any]:
+    def batches(self) -> Iterator[Any]:
+        """All batches from here on, epoch after epoch, for `update`."""
         # An update moves `progress` on, to the next epoch after the last batch of one.
         while True:
             yield from self.task.batches(self.progress.epoch, self.progress.batch)
 
-    def _update(self, batch: Any) -> tuple[Tensor, Tensor]:
+    def update(self, batch: Any) -> tuple[Tensor, Tensor]:
         """One step; its loss and the norm of its gradient, still on the device."""
         if self.progress.batch == 0:
             self._state = self.task.initial_state()
