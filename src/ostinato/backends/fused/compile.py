@@ -14,7 +14,7 @@ import platform
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,30 +44,33 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=unlock_child)
 
 
-def compile_text(text: str, names: Sequence[str], signature: str = KERNEL) -> dict[str, int]:
+def compile_text(text: str, names: Sequence[str] | Mapping[str, str]) -> dict[str, int]:
     """The addresses of the functions `names` that a text of Python defines or imports.
 
-    They are C functions of this signature, whose code can neither raise nor touch a Python
-    object, so that they run without the interpreter's lock.
+    They are C functions, of the signature `KERNEL` where `names` does not give another one. Their
+    code can neither raise nor touch a Python object, so they run without the interpreter's lock.
     """
-    key = hashlib.sha256("\n".join((fingerprint(), signature, *names, text)).encode()).hexdigest()
+    signatures = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, KERNEL)
+    parts = (fingerprint(), *signatures, *signatures.values(), text)
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     with lock:
         if key not in known:
-            known[key] = load(key, text, names, signature)
+            known[key] = load(key, text, signatures)
         return known[key]
 
 
-def load(key: str, text: str, names: Sequence[str], signature: str) -> dict[str, int]:
+def load(key: str, text: str, signatures: Mapping[str, str]) -> dict[str, int]:
     """Take the object code from the disk, or build it and put it there."""
-    symbols = {name: f"{name}_{key[:16]}" for name in names}
+    symbols = {name: f"{name}_{key[:16]}" for name in signatures}
     path = cache_directory() / f"{key[:40]}.o"
     code = read(path)
     if code is None:
         # Numba takes half a second to import
         from ostinato.backends.fused.build import build
 
-        code = build(text, path.with_suffix(".py"), symbols, signature)
-        write(path.with_suffix(".py"), text.encode())
+        source = path.with_suffix(".py")
+        code = build(text, source, symbols, signatures)
+        write(source, text.encode())
         write(path, MAGIC + hashlib.sha256(code).digest() + code)
     return link(code, symbols)
 

@@ -1,0 +1,201 @@
+"""A plan at work: memory for its buffers, its stages one after the other."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ostinato.backends.fused import product
+from ostinato.backends.fused.loop import launch
+from ostinato.backends.fused.loop_code import CODE
+from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place, Plan, Stage
+from ostinato.backends.fused.rows import BEFORE, Rows
+
+CLOCK_NUMBERS = {
+    "record": 0, "before": 1, "after": 2, "row": 3, "carry": 4, "carry_after": 5, "shard": 6, "fixed": 0,
+}  # fmt: skip
+Memory = dict[tuple[str, int], Tensor]
+"""The tensor [rows, width] of each buffer, by role."""
+
+
+@cache
+def packer(kind: str) -> Callable[..., None]:
+    """The function that packs a weight."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(product.address("pack", kind))
+
+
+@dataclass
+class Run:
+    """One execution of a plan."""
+
+    plan: Plan
+    kind: str
+    kernels: dict[str, int]
+    rows: Rows
+    clocks: np.ndarray
+    memory: Memory
+    weights: list[Tensor]
+    """The params, contiguous, in the program's dtype."""
+    kept: list[Tensor] = field(default_factory=list[Tensor])
+    spread: dict[tuple[str, int], Tensor] = field(default_factory=dict[tuple[str, int], Tensor])
+
+    @property
+    def size(self) -> int:
+        """Bytes of a number."""
+        return 4 if self.kind == "f4" else 8
+
+    def go(self) -> None:
+        """All stages in order."""
+        for buffer in self.plan.buffers:
+            self.allocate(buffer)
+        for stage in self.plan.stages:
+            if stage.loop:
+                self.run_loop(stage)
+            else:
+                self.run_flat(stage)
+
+    def allocate(self, buffer: Buffer) -> None:
+        """Memory for a buffer that nobody gave."""
+        if buffer.role in self.memory:
+            return
+        rows = {
+            "record": self.rows.num_records, "row": self.rows.num_rows, "shard": self.rows.shards,
+            "carry": 2 * self.rows.num_rows, "carry_after": 2 * self.rows.num_rows,
+        }[buffer.clock]  # fmt: skip
+        make = torch.zeros if buffer.role[0] == "sum" else torch.empty
+        self.memory[buffer.role] = make(rows, buffer.width, dtype=self.weights_dtype)
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        return torch.float32 if self.kind == "f4" else torch.float64
+
+    def run_loop(self, stage: Stage) -> None:
+        """The kernels and products of a stage, step by step."""
+        if not stage.work or not len(self.clocks):
+            return
+        table = np.zeros((len(self.plan.buffers), 3), np.int64)
+        for buffer in self.plan.buffers:
+            length = 0 if buffer.clock == "fixed" else buffer.width * self.size
+            address = self.memory[buffer.role].data_ptr()
+            table[buffer.number] = (address, length, CLOCK_NUMBERS[buffer.clock])
+        code = np.zeros((len(stage.work), CODE), np.int64)
+        for i, work in enumerate(stage.work):
+            row = [0, self.kernels[work.name]] if isinstance(work, Kernel) else self.instruction(work)
+            code[i, : len(row)] = row
+        launch(table, self.clocks, code)
+
+    def instruction(self, work: Multiply) -> list[int]:
+        """A product as an instruction of the loop, its weight packed."""
+        packed = torch.empty(product.packed_size(work.n, work.k, self.kind), dtype=self.weights_dtype)
+        self.kept.append(packed)
+        weight = self.weights[work.weight]
+        rows, columns = weight.stride()
+        if work.transposed:
+            rows, columns = columns, rows
+        start = weight.data_ptr() + (work.n_start * rows + work.k_start * columns) * self.size
+        packer(self.kind)(start, rows, columns, work.n, work.k, packed.data_ptr())
+        a, c = work.a, work.c
+        a_row, c_row = (
+            (work.k, work.n) if work.repeat > 1 else (a.buffer.width, c.buffer.width)
+        )
+        return [
+            1, product.address("product", self.kind), a.buffer.number, a.offset * self.size, a_row,
+            packed.data_ptr(), c.buffer.number, c.offset * self.size, c_row, work.n, work.k,
+            int(work.accumulate), work.repeat,
+        ]  # fmt: skip
+
+    def run_flat(self, stage: Stage) -> None:
+        """Kernels and products over all records at once."""
+        for work in stage.work:
+            if isinstance(work, Multiply):
+                self.multiply(work)
+            else:
+                self.run_kernel(work)
+
+    def run_kernel(self, kernel: Kernel) -> None:
+        table = np.zeros((len(self.plan.buffers), 3), np.int64)
+        for buffer in self.plan.buffers:
+            if buffer.clock in ("shard", "fixed"):
+                tensor, clock = self.memory[buffer.role], CLOCK_NUMBERS[buffer.clock]
+            elif buffer.clock in ("carry", "carry_after") or buffer.role[0] == "row":
+                continue
+            else:
+                tensor, clock = self.all_rows(buffer), 0
+            length = 0 if buffer.clock == "fixed" else buffer.width * self.size
+            table[buffer.number] = (tensor.data_ptr(), length, clock)
+        code = np.zeros((1, CODE), np.int64)
+        code[0, 1] = self.kernels[kernel.name]
+        launch(table, self.rows.flat, code)
+
+    def multiply(self, work: Multiply) -> None:
+        """A product over all records, by torch."""
+        a, c = self.operand(work.a, work.k, work.repeat), self.operand(work.c, work.n, work.repeat)
+        weight = self.weights[work.weight]
+        weight = weight.T if work.transposed else weight
+        weight = weight[work.n_start : work.n_start + work.n, work.k_start : work.k_start + work.k]
+        if work.accumulate:
+            c.addmm_(a, weight.T)
+        else:
+            torch.mm(a, weight.T, out=c)
+
+    def operand(self, place: Place, width: int, repeat: int) -> Tensor:
+        """A place for all records as a matrix; ``repeat`` vectors of a row stand below each other."""
+        rows = self.all_rows(place.buffer)[:, place.offset : place.offset + width * repeat]
+        return rows if repeat == 1 else rows.reshape(-1, width)
+
+    def all_rows(self, buffer: Buffer) -> Tensor:
+        """A buffer with one row for each record, in their order."""
+        tensor, rows = self.memory[buffer.role], self.rows
+        if buffer.clock == "record":
+            return tensor
+        if buffer.clock == "after":
+            return tensor[rows.records : rows.records + rows.num_records]
+        if buffer.clock == "before" and rows.before is None:
+            start = int(rows.flat[0, 0, BEFORE])
+            return tensor[start : start + rows.num_records]
+        if buffer.role not in self.spread:
+            index = rows.before if buffer.clock == "before" else self.row_of()
+            assert index is not None
+            self.spread[buffer.role] = tensor[index]
+        return self.spread[buffer.role]
+
+    def row_of(self) -> Tensor:
+        """The row of each record."""
+        rows = self.rows
+        if rows.row_of is not None:
+            return rows.row_of
+        return torch.arange(rows.num_rows).repeat(rows.num_records // rows.num_rows)
+
+    def gradients(self, wanted: frozenset[int]) -> dict[int, Tensor]:
+        """The gradients of params after a backward run, by index."""
+        found: dict[int, Tensor] = {}
+        for gram, d, a in self.plan.grams:
+            if gram.param in wanted:
+                self.add_gram(found, gram, d, a)
+        for (kind, index), tensor in self.memory.items():
+            if kind == "sum" and index in wanted:
+                total = tensor.sum(0).view(self.weights[index].shape)
+                found[index] = found[index] + total if index in found else total
+        return found
+
+    def add_gram(self, found: dict[int, Tensor], gram: Any, d: Place, a: Place) -> None:
+        n, k = gram.d.shape[-1], gram.a.shape[-1]
+        repeat = gram.d.size // n
+        left, right = self.operand(d, n, repeat), self.operand(a, k, repeat)
+        weight = self.weights[gram.param]
+        if gram.param not in found:
+            whole = weight.numel() == n * k
+            found[gram.param] = torch.empty_like(weight) if whole else torch.zeros_like(weight)
+            if whole:
+                out = found[gram.param].T if gram.transposed else found[gram.param]
+                torch.mm(left.T, right, out=out)
+                return
+        out = found[gram.param].T if gram.transposed else found[gram.param]
+        out[gram.n_start : gram.n_start + n, gram.k_start : gram.k_start + k].addmm_(left.T, right)
