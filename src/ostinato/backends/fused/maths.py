@@ -8,13 +8,6 @@ never by a branch.
 
 from __future__ import annotations
 
-from typing import Any
-
-from llvmlite import ir
-from numba.core import types
-from numba.core.errors import RequireLiteralValue
-from numba.extending import intrinsic
-
 from ostinato.backends.fused import formulas
 from ostinato.backends.fused.scalars import Scalar, scalar
 
@@ -24,15 +17,16 @@ log = scalar(formulas.log)
 log1p = scalar(formulas.log1p)
 tanh = scalar(formulas.tanh)
 sigmoid = scalar(formulas.sigmoid)
-logsigmoid = scalar(formulas.logsigmoid)
-silu = scalar(formulas.silu)
-softplus = scalar(formulas.softplus)
 erf = scalar(formulas.erf)
-gelu = scalar(formulas.gelu)
-gelu_tanh = scalar(formulas.gelu_tanh)
 sin = scalar(formulas.sin)
 cos = scalar(formulas.cos)
 pow = scalar(formulas.pow)
+
+__all__ = (
+    "absolute", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p", "maximum",
+    "minimum", "pow", "radd", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "tanh",
+    "trunc", "where",
+)  # fmt: skip
 
 
 @scalar
@@ -51,6 +45,30 @@ def rsqrt(x: Scalar) -> Scalar:
 def absolute(x: Scalar) -> Scalar:
     """|x|."""
     return x.library("fabs")
+
+
+@scalar
+def floor(x: Scalar) -> Scalar:
+    """The next whole number below."""
+    return x.library("floor")
+
+
+@scalar
+def ceil(x: Scalar) -> Scalar:
+    """The next whole number above."""
+    return x.library("ceil")
+
+
+@scalar
+def trunc(x: Scalar) -> Scalar:
+    """The next whole number towards 0."""
+    return x.library("trunc")
+
+
+@scalar
+def round(x: Scalar) -> Scalar:
+    """The nearest whole number, of two the even one."""
+    return x.library("roundeven")
 
 
 @scalar
@@ -78,22 +96,7 @@ def minimum(a: Scalar, b: Scalar) -> Scalar:
     return a.extreme("minimum", b)
 
 
-@scalar
-def clamp(x: Scalar, low: Scalar, high: Scalar) -> Scalar:
-    """x between two bounds, of which the upper one wins; NaN stays NaN. Also hardtanh."""
-    return x.at_least(low).at_most(high)
 
-
-@scalar
-def clamp_min(x: Scalar, low: Scalar) -> Scalar:
-    """x from below; NaN stays NaN."""
-    return x.at_least(low)
-
-
-@scalar
-def clamp_max(x: Scalar, high: Scalar) -> Scalar:
-    """x from above; NaN stays NaN."""
-    return x.at_most(high)
 
 
 @scalar
@@ -102,38 +105,10 @@ def relu(x: Scalar) -> Scalar:
     return x.at_least(0.0)
 
 
-@scalar
-def leaky_relu(x: Scalar, slope: Scalar) -> Scalar:
-    """x, below 0 times a slope."""
-    return (x > 0.0).where(x, x * slope)
 
-
-@scalar
-def elu(x: Scalar, alpha: Scalar, scale: Scalar, input_scale: Scalar) -> Scalar:
-    """scale * x, below 0 scale * alpha * (exp(input_scale * x) - 1): aten.elu, and so selu."""
-    below = formulas.expm1(x * input_scale) * (alpha * scale)
-    return (x > 0.0).where(x * scale, below)
-
-
-@scalar
-def hardsigmoid(x: Scalar) -> Scalar:
-    """A straight line from 0 at -3 to 1 at 3."""
-    return (x + 3.0).at_least(0.0).at_most(6.0) / 6.0
 
 
 @scalar
 def radd(total: Scalar, term: Scalar) -> Scalar:
     """total + term for sums over a loop: the one addition whose order may change."""
     return total.reordered_sum(term)
-
-
-@intrinsic(prefer_literal=True)
-def powi(typing, x, exponent):
-    """x to a literal whole number, by multiplications; one over it for a negative one."""
-    if not isinstance(exponent, types.IntegerLiteral):
-        raise RequireLiteralValue("the exponent is a literal int")
-
-    def emit(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-        return formulas.whole_power(Scalar(builder, args[0], x), exponent.literal_value).value
-
-    return x(x, exponent), emit
