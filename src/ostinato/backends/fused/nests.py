@@ -189,4 +189,6 @@ class Row:
 
     def in_memory(self, v: Value, level: int) -> bool:
         """Whether a nest of a level reads a value of this kernel from memory."""
-        return (v in self.homes or v in self.lines) and self.level(v) < level
+        # what is made piece by piece has the level of the first loop after it
+        ready = level + (v.op in ("assemble", "reduce"))
+        return (v in self.homes or v in self.lines) and self.level(v) < ready

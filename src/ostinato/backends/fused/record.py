@@ -8,14 +8,14 @@ differs otherwise than by the batch size would be computed wrongly for another o
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_leaves
+from torch.utils._pytree import tree_leaves
 
 from ostinato import _tree
 from ostinato.cell import Cell
@@ -85,6 +85,7 @@ class Recorder(TorchDispatchMode):
         self.recording = recording
         self.known = {id(t) for t in (*recording.xs, *recording.states)}
         self.given = set(self.known)
+        self.stale: set[int] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,35 +95,47 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         where = user_line()
-        self._check_mutation(func, args, where)
-        out = func(*args, **kwargs)
-        results = tuple(t if isinstance(t, Tensor) else None for t in tree_leaves(out))
-        op = Op(func, tuple(args), kwargs, results, where, torch.is_grad_enabled())
+        written = self._written(func, args, where)
+        op = Op(func, tuple(args), kwargs, (), where, torch.is_grad_enabled())
         for t in op.tensors():
+            if id(t) in self.stale:
+                raise Refusal(f"{func} reads what was changed in place through another view, at {where}")
             if id(t) not in self.known:
                 self.known.add(id(t))
                 self.recording.captured[id(t)] = t
+        out = func(*args, **kwargs)
+        results = tuple(t if isinstance(t, Tensor) else None for t in tree_leaves(out))
+        for t in written:
+            self.stale |= {id(other) for other in self._aliases(t) if overlap(t, other)}
         self.known.update(id(t) for t in results if t is not None)
-        self.recording.ops.append(op)
+        self.recording.ops.append(replace(op, results=results))
         return out
 
-    def _check_mutation(self, func: Any, args: Any, where: Where) -> None:
-        """Refuse to change in place what the step did not make, or what a view may share."""
+    def _written(self, func: Any, args: Any, where: Where) -> list[Tensor]:
+        """What an op changes in place; refuses where the step did not make it."""
         if "_local_scalar_dense" in func.__name__:
             raise Refusal(f"a Python value is read from a tensor (a branch on data?) at {where}")
-        for argument, value in zip(func._schema.arguments, args, strict=False):
-            if not (argument.alias_info and argument.alias_info.is_write):
-                continue
-            if id(value) not in self.known or id(value) in self.given:
+        arguments = zip(func._schema.arguments, args, strict=False)
+        written = [v for a, v in arguments if a.alias_info and a.alias_info.is_write]
+        for t in written:
+            if id(t) not in self.known or id(t) in self.given or id(t) in self.recording.captured:
                 raise Refusal(f"{func} changes a tensor in place that the step did not make, at {where}")
-            if self._shared(value):
-                raise Refusal(f"{func} changes in place what a view shares, at {where}")
+        return written
 
-    def _shared(self, target: Tensor) -> bool:
+    def _aliases(self, target: Tensor) -> list[Tensor]:
+        """Other tensors of the step in the same memory."""
         storage = target.untyped_storage()._cdata
         made = (t for op in self.recording.ops for t in op.results if t is not None)
-        aliases = {id(t) for t in made if t.untyped_storage()._cdata == storage}
-        return len(aliases - {id(target)}) > 0
+        given = (*self.recording.xs, *self.recording.states)
+        return [t for t in (*made, *given) if t is not target and t.untyped_storage()._cdata == storage]
+
+
+def overlap(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of one storage have an entry in common."""
+    size = a.untyped_storage().nbytes() // a.element_size()
+    used = torch.zeros(size, dtype=torch.bool)
+    used.as_strided(a.shape, a.stride(), a.storage_offset()).fill_(True)
+    return bool(used.as_strided(b.shape, b.stride(), b.storage_offset()).any())
 
 
 def user_line() -> Where:
@@ -175,8 +188,11 @@ def run(cell: Cell, x: Tree, state: State, batch_size: int) -> Recording:
     one = _tree.map(lambda t: small(t, batch_size, tuple(t.shape[2:])), x)
     before = _tree.map(state_leaf, state)
     recording = Recording(batch_size, _tree.leaves(one), _tree.leaves(before))
-    with torch.enable_grad(), Recorder(recording):
+    recorder = Recorder(recording)
+    with torch.enable_grad(), recorder:
         recording.y, recording.after = cell(one, before)
+    if any(id(t) in recorder.stale for t in tree_leaves((recording.y, recording.after))):
+        raise Refusal("the step gives what was changed in place through another view")
     return recording
 
 
@@ -189,8 +205,3 @@ def compare(first: Recording, second: Recording) -> None:
         for n, m in zip(numbers, others, strict=False):
             if isinstance(n, float) and n != m:
                 raise Refusal(f"{a.name} computes with the batch size, at {a.where}")
-
-
-def leaves_and_tree(tree: Tree) -> tuple[list[Tensor], Any]:
-    """The leaves of what a step gave, and their structure."""
-    return tree_flatten(tree)

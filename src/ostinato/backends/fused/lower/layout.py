@@ -202,6 +202,6 @@ RULES: dict[str, Rule] = dict.fromkeys(SAME, same) | dict.fromkeys(VIEW, view)
 RULES |= {
     "_to_copy": convert, "expand": expand, "permute": permute, "transpose": transpose,
     "select": select, "slice": slice_, "split": split, "split_with_sizes": split, "unbind": unbind,
-    "cat": cat, "stack": stack, "repeat": repeat, "roll": roll, "flip": flip, "glu": glu,
+    "unsafe_split": split, "unsafe_split_with_sizes": split, "cat": cat, "stack": stack, "repeat": repeat, "roll": roll, "flip": flip, "glu": glu,
 }  # fmt: skip
 
