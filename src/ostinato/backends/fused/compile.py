@@ -51,12 +51,16 @@ def compile_text(text: str, names: Sequence[str] | Mapping[str, str]) -> dict[st
     code can neither raise nor touch a Python object, so they run without the interpreter's lock.
     """
     signatures = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, KERNEL)
-    parts = (fingerprint(), *signatures, *signatures.values(), text)
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    key = key_of(*signatures, *signatures.values(), text)
     with lock:
         if key not in known:
             known[key] = load(key, text, signatures)
         return known[key]
+
+
+def key_of(*parts: str) -> str:
+    """A hash of some text and of all that decides what it means here."""
+    return hashlib.sha256("\n".join((fingerprint(), *parts)).encode()).hexdigest()
 
 
 def load(key: str, text: str, signatures: Mapping[str, str]) -> dict[str, int]:

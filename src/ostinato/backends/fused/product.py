@@ -12,9 +12,10 @@ never below it. All arguments are int64: addresses, counts, and strides that cou
     pack(w, row_stride, column_stride, columns, depth, out)
         W [columns, depth], a weight as torch has it; swap the strides for the backward product
 
-A row of C has room for `padded(columns)` numbers, and all of them are written: beyond the columns
-stands 0 (added). Depth and rows are at least 1. Nothing needs alignment, and W, A and C do not
-overlap. `packed_size` is what `out` has room for.
+Where `c_row` is `padded(columns)` or more, all of that is written, which is faster: beyond the
+columns stands 0 (added). Otherwise nothing beyond the columns is touched. Depth and rows are at
+least 1. Nothing needs alignment, and W, A and C do not overlap. `packed_size` is what `out` has
+room for. `product_share` and `pack_share` do parts of these on threads, for `dense`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PANEL = {"f4": 16, "f8": 8}
 
 TEXT = "from ostinato.backends.fused.product_code import write_llvm\n"
 
-ARGUMENTS = {"product": 9, "strided": 10, "pack": 6}
+ARGUMENTS = {"product": 9, "strided": 10, "pack": 6, "product_share": 1, "pack_share": 1}
 
 
 def padded(columns: int, kind: str) -> int:
@@ -43,7 +44,7 @@ def packed_size(columns: int, depth: int, kind: str) -> int:
 
 @functools.cache
 def address(name: str, kind: str) -> int:
-    """The address of `product`, `strided` or `pack` of one kind of numbers."""
+    """The address of one of these functions for one kind of numbers."""
     return compiled()[f"{name}_{kind}"]
 
 

@@ -51,34 +51,131 @@ def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
     return function
 
 
-def define_product(module: ir.Module, kind: str) -> None:
-    """Blocks of rows, of each the blocks of the depth, of each tiles of two heights."""
+def define_block(module: ir.Module, kind: str) -> ir.Function:
+    """Some rows over all the depth, in tiles of two heights that differ by one; row bytes."""
     tile_rows = define_tile_rows(module, kind)
-    function, builder, given = define(module, f"strided_{kind}", 10)
-    a, a_row, a_column, packed, c, c_row, rows, columns, depth, accumulate = given
-    size = SIZES[kind]
-    panels, panel = columns.up(width(kind)), depth * PANEL_BYTES
-    a_bytes, c_bytes = a_row * size, c_row * size
-    with count(0, rows, ROW_BLOCK) as row, count(0, depth, DEPTH_BLOCK) as start:
-        height = (rows - row).at_most(ROW_BLOCK)
-        tiles = height.up(max_rows())
-        low = height // tiles
-        taller = height - low * tiles
-        above = taller * (low + 1)
+    function, builder, given = define(module, f"block_{kind}", 10)
+    a, a_row, a_column, packed, c, c_row, rows, panels, depth, accumulate = given
+    tiles = rows.up(max_rows())
+    low = rows // tiles
+    taller = rows - low * tiles
+    above = taller * (low + 1)
+    with count(0, depth, DEPTH_BLOCK) as start:
+        corner = a + start * a_column * SIZES[kind]
         weights = packed + start * PANEL_BYTES
         block = (depth - start).at_most(DEPTH_BLOCK)
         add = choose(start.test("==", 0), accumulate, 1)
-        corner = a + row * a_bytes + start * a_column * size
-        for first, number, tall in ((row * 0, taller, low + 1), (above, tiles - taller, low)):
+        for first, number, tall in ((rows * 0, taller, low + 1), (above, tiles - taller, low)):
             call(
-                tile_rows, corner + first * a_bytes, a_bytes, a_column, weights, panel,
-                c + (row + first) * c_bytes, c_bytes, block, add, number, tall, panels,
+                tile_rows, corner + first * a_row, a_row, a_column, weights, depth * PANEL_BYTES,
+                c + first * c_row, c_row, block, add, number, tall, panels,
             )  # fmt: skip
     builder.ret_void()
+    return function
 
-    _, builder, (a, a_row, *rest) = define(module, f"product_{kind}", 9)
-    call(function, a, a_row, 1, *rest)
+
+def define_product(module: ir.Module, kind: str) -> ir.Function:
+    """Block after block of rows; where C has no room for the last panel, that goes apart."""
+    block = define_block(module, kind)
+    some, builder, given = define(module, f"some_{kind}", 11)
+    a, a_row, a_column, packed, c, c_row, rows, columns, depth, accumulate, direct = given
+    a_bytes, c_bytes = a_row * SIZES[kind], c_row * SIZES[kind]
+    panels = columns.up(width(kind))
+    space = ir.ArrayType(vector(kind), ROW_BLOCK)
+    scratch = Whole(builder, builder.ptrtoint(builder.alloca(space), a.value.type))
+    with count(0, rows, ROW_BLOCK) as row:
+        height = (rows - row).at_most(ROW_BLOCK)
+        at, to = a + row * a_bytes, c + row * c_bytes
+        call(
+            block, at, a_bytes, a_column, packed, to, c_bytes, height, direct, depth, accumulate
+        )
+        with builder.if_then(direct.test("<", panels)):
+            last = packed + direct * depth * PANEL_BYTES
+            bytes_apart = row * 0 + PANEL_BYTES
+            call(
+                block, at, a_bytes, a_column, last, scratch, bytes_apart, height, row * 0 + 1,
+                depth, 0,
+            )  # fmt: skip
+            rest = columns - direct * width(kind)
+            copy_part(kind, scratch, to + direct * PANEL_BYTES, c_bytes, height, rest, accumulate)
     builder.ret_void()
+
+    _, builder, given = define(module, f"strided_{kind}", 10)
+    call(some, *given, direct_panels(kind, *given[5:8:2]))
+    builder.ret_void()
+    _, builder, (a, a_row, *others) = define(module, f"product_{kind}", 9)
+    call(some, a, a_row, 1, *others, direct_panels(kind, *others[2:5:2]))
+    builder.ret_void()
+    return some
+
+
+def direct_panels(kind: str, c_row: Whole, columns: Whole) -> Whole:
+    """How many panels of C may be written whole."""
+    panels = columns.up(width(kind))
+    return choose(c_row.test("<", panels * width(kind)), columns // width(kind), panels)
+
+
+def copy_part(
+    kind: str, scratch: Whole, c: Whole, c_row: Whole, rows: Whole, columns: Whole, add: Whole
+) -> None:
+    """C (+)= the first columns of a panel."""
+    b = c.builder
+    with count(0, rows) as row, count(0, columns) as column:
+        there = column * SIZES[kind]
+        value = b.load((scratch + row * PANEL_BYTES + there).pointer(NUMBERS[kind]))
+        place = (c + row * c_row + there).pointer(NUMBERS[kind])
+        with b.if_else(add.test("!=", 0)) as (more, alone):
+            with more:
+                b.store(b.fadd(b.load(place), value), place)
+            with alone:
+                b.store(value, place)
+
+
+def take(counter: Whole) -> Whole:
+    """Add one to the number at an address and give what it was, safe between threads."""
+    b = counter.builder
+    one = ir.Constant(counter.value.type, 1)
+    return Whole(b, b.atomic_rmw("add", counter.pointer(one.type), one, "monotonic"))
+
+
+def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
+    """Parts of a product or of packing, for as many threads as come; see `dense`."""
+    _, b, (data,) = define(module, f"product_share_{kind}", 1)
+    numbers = read(data, 14)
+    shares, row_step, column_step, a, a_row, a_column, packed, c, c_row, *sizes = numbers[1:]
+    rows, columns, depth, accumulate = sizes
+    with count(0, shares):
+        share = take(data)
+        row_shares = rows.up(row_step)
+        column, row = share // row_shares * column_step, share % row_shares * row_step
+        with b.if_then(share.test("<", shares)):
+            size = SIZES[kind]
+            here = (columns - column).at_most(column_step)
+            call(
+                some, a + row * a_row * size, a_row, a_column, packed + column * depth * size,
+                c + (row * c_row + column) * size, c_row, (rows - row).at_most(row_step),
+                here, depth, accumulate, here // width(kind),
+            )  # fmt: skip
+    b.ret_void()
+
+    _, b, (data,) = define(module, f"pack_share_{kind}", 1)
+    shares, step, w, row, column, columns, depth, out = read(data, 9)[1:]
+    with count(0, shares):
+        first = take(data) * step
+        with b.if_then(first.test("<", columns)):
+            size = SIZES[kind]
+            call(
+                pack, w + first * row * size, row, column, (columns - first).at_most(step), depth,
+                out + first * depth * size,
+            )  # fmt: skip
+    b.ret_void()
+
+
+def read(table: Whole, length: int) -> list[Whole]:
+    """The numbers of a table."""
+    b = table.builder
+    kind = table.value.type
+    return [Whole(b, b.load((table + 8 * i).pointer(kind))) for i in range(length)]
 
 
 def define_pack_some(module: ir.Module, kind: str) -> ir.Function:
@@ -96,10 +193,11 @@ def define_pack_some(module: ir.Module, kind: str) -> ir.Function:
     return function
 
 
-def define_pack(module: ir.Module, kind: str) -> None:
+def define_pack(module: ir.Module, kind: str) -> ir.Function:
     """Whole panels by vectors where rows or columns of W are contiguous, the rest by numbers."""
     some = define_pack_some(module, kind)
-    _, builder, (w, row, column, columns, depth, out) = define(module, f"pack_{kind}", 6)
+    function, builder, given = define(module, f"pack_{kind}", 6)
+    w, row, column, columns, depth, out = given
     row_bytes, column_bytes = row * SIZES[kind], column * SIZES[kind]
     whole, panel = columns // width(kind), depth * PANEL_BYTES
 
@@ -125,6 +223,7 @@ def define_pack(module: ir.Module, kind: str) -> None:
     with builder.if_then(rest.test("!=", 0)):
         pack_rest(whole, rest, rest * 0)
     builder.ret_void()
+    return function
 
 
 def copy_panels(
@@ -156,6 +255,5 @@ def write_llvm() -> str:
     """The text of all functions, for `build`."""
     module = ir.Module()
     for kind in SIZES:
-        define_product(module, kind)
-        define_pack(module, kind)
+        define_shares(module, kind, define_product(module, kind), define_pack(module, kind))
     return str(module)

@@ -138,7 +138,7 @@ class Tile:
         totals = [b.phi(vector(self.kind)) for _ in starts]
         results = self.step(
             totals,
-            [b.load(b.gep(row, [indices[1]])) for row in rows],
+            [b.gep(row, [indices[1]]) for row in rows],
             [b.gep(panel, [indices[2]]) for panel in panels],
         )
         steps = (INT64(1), self.at.a_column.value, INT64(width(self.kind)))
@@ -156,13 +156,37 @@ class Tile:
     def step(
         self, totals: list[ir.Value], column: list[ir.Value], panels: list[ir.Value]
     ) -> list[ir.Value]:
-        """totals plus the products of one column of A and one row of the panels."""
+        """totals plus the products of one column of A and one row of the panels.
+
+        Of factors and weights those stay in registers that are fewer.
+        """
         b = self.builder
+        results = list(totals)
         pointer = vector(self.kind).as_pointer()
-        weights = [b.load(b.bitcast(at, pointer), align=SIZES[self.kind]) for at in panels]
-        factors = [self.spread(number) for number in column]
-        terms = [b.fmul(f, weight, flags=CONTRACT) for f in factors for weight in weights]
-        return [b.fadd(t, u, flags=CONTRACT) for t, u in zip(totals, terms, strict=True)]
+
+        def factor(r: int) -> ir.Value:
+            return self.spread(b.load(column[r]))
+
+        def weight(p: int) -> ir.Value:
+            return b.load(b.bitcast(panels[p], pointer), align=SIZES[self.kind])
+
+        def add(r: int, p: int, f: ir.Value, w: ir.Value) -> None:
+            at = r * self.panels + p
+            results[at] = b.fadd(totals[at], b.fmul(f, w, flags=CONTRACT), flags=CONTRACT)
+
+        if self.rows <= self.panels:
+            factors = [factor(r) for r in range(self.rows)]
+            for p in range(self.panels):
+                w = weight(p)
+                for r, f in enumerate(factors):
+                    add(r, p, f, w)
+        else:
+            weights = [weight(p) for p in range(self.panels)]
+            for r in range(self.rows):
+                f = factor(r)
+                for p, w in enumerate(weights):
+                    add(r, p, f, w)
+        return results
 
     def spread(self, number: ir.Value) -> ir.Value:
         """A vector of equal numbers."""

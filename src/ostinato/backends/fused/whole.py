@@ -38,6 +38,10 @@ class Whole:
         """Of numbers that are not negative."""
         return Whole(self.builder, self.builder.udiv(self.value, self.lift(other)))
 
+    def __mod__(self, other: Whole | int) -> Whole:
+        """Of numbers that are not negative."""
+        return Whole(self.builder, self.builder.urem(self.value, self.lift(other)))
+
     def test(self, comparison: str, other: Whole | int) -> ir.Value:
         """A condition: "==", "!=", "<", "<="."""
         return self.builder.icmp_signed(comparison, self.value, self.lift(other))
