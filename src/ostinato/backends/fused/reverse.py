@@ -74,7 +74,8 @@ def reverse(step: Step, wanted: Wanted) -> Program:
         if before.op == "input":
             d = graph.input("dstate", i, after.shape, name=f"d_{before.name}")
             carried.append((i, before, d))
-            tape.add(after, d)
+            # the copy can be stored, where a later stage reads what the step carries
+            tape.add(after, graph.pointwise("copy", d, name=d.name))
     for v in reversed(order):
         pull(tape, v)
     return finish(step, tape, carried, wanted)

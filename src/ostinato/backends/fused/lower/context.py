@@ -136,15 +136,22 @@ class Lowering:
         return self.result(function, [self.number(v) for v in values], like, "f")
 
     def result(self, function: str, values: Sequence[Value], like: Row, dtype: str) -> Row:
-        """A pointwise value in the shape of a row."""
+        """A pointwise value in the shape of a row; constants alone are filled out to it."""
+        values = list(values)
+        if all(v.op == "const" for v in values):
+            values[0] = self.stored(Row(values[0], like.shape))
         return Row(self.graph.pointwise(function, *values, dtype=dtype), like.shape, like.merged)
 
     def number(self, v: Value) -> Value:
         """A bool value as 0.0 or 1.0."""
+        if v.op == "const" and v.dtype == "b":
+            return self.graph.const(float(v.attrs[0] == "True"))
         return self.graph.pointwise("float", v) if v.dtype == "b" else v
 
     def truth(self, v: Value) -> Value:
         """A number as whether it is not zero."""
+        if v.op == "const" and v.dtype == "f":
+            return self.graph.const(float(v.attrs[0]) != 0)  # pyright: ignore
         return v if v.dtype == "b" else self.graph.pointwise("bool", v, dtype="b")
 
     def stored(self, row: Row) -> Value:

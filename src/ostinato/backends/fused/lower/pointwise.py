@@ -199,7 +199,7 @@ def divide(ctx: Lowering, a: Operand, b: Operand, *, rounding_mode: str | None =
 
 def invert(ctx: Lowering, x: Operand) -> Row:
     row = ctx.row(x)
-    return Row(ctx.graph.pointwise("not", ctx.truth(row.value), dtype="b"), row.shape, row.merged)
+    return ctx.result("not", [ctx.truth(row.value)], row, "b")
 
 
 def is_nan(ctx: Lowering, x: Operand) -> Row:
@@ -209,7 +209,7 @@ def is_nan(ctx: Lowering, x: Operand) -> Row:
 def stop(ctx: Lowering, x: Operand) -> Row:
     """The value without its gradient."""
     row = ctx.row(x)
-    return Row(ctx.graph.pointwise("stop", row.value, dtype=row.value.dtype), row.shape, row.merged)
+    return row if row.value.op == "const" else ctx.result("stop", [row.value], row, row.value.dtype)
 
 
 def _arithmetic(function: str) -> Rule:

@@ -123,6 +123,9 @@ def lower_op(ctx: Lowering, op: Op) -> None:
     """Give the results of an op their values, or leave it to torch outside the loop."""
     rowwise = any(ctx.is_row(t) for t in op.tensors())
     made = [t for t in op.results if t is not None]
+    if base_name(op)[0] in create.CONSTANT and not any(ctx.has_batch(t) for t in made):
+        # made beside the rows, as by x.new_zeros(1), but no row has a part in its value
+        rowwise = False
     if not rowwise and not any(ctx.has_batch(t) for t in made):
         if base_name(op)[0] in RANDOM:
             raise ctx.refuse("draws random numbers that all rows share, anew at each step")

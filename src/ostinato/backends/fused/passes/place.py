@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ostinato.backends.fused.ir import Value
 from ostinato.backends.fused.passes.plan import Kernel, Multiply, Place, Plan, Stage, padded, room
-from ostinato.backends.fused.passes.stages import LOOP, Turn
+from ostinato.backends.fused.passes.stages import AFTER, LOOP, Turn, turns
 from ostinato.backends.fused.passes.timetable import Timetable, timetable
 from ostinato.backends.fused.program import Carry, Program
 
@@ -57,8 +57,9 @@ def complete(plan: Plan, saved: list[Value], train: bool) -> Plan:
 
 
 def full(carry: Carry, program: Program, train: bool) -> bool:
-    """Whether all steps of a state are kept: for the backward, or because they are y."""
-    return train or any(o.value is carry.after for o in program.outputs)
+    """Whether all steps of a state are kept: for the backward, as y, or for what follows the loop."""
+    after = any(at.stage == AFTER for at in turns(program, frozenset()).values())
+    return train or after or any(o.value is carry.after for o in program.outputs)
 
 
 def place_carries(placing: Placing, train: bool) -> None:

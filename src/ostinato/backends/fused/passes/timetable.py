@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ostinato.backends.fused.ir import Reading, Value
 from ostinato.backends.fused.passes.keep import DEAR, cost
-from ostinato.backends.fused.passes.stages import LOOP, Turn, turns
+from ostinato.backends.fused.passes.stages import LOOP, Turn, depends_on, turns
 from ostinato.backends.fused.program import Program
 
 
@@ -18,6 +18,8 @@ class Timetable:
     program: Program
     given: frozenset[Value]
     turn: dict[Value, Turn]
+    recurrent: set[Value]
+    """What depends on something carried."""
     roots: dict[Turn, list[Value]] = field(default_factory=dict[Turn, list[Value]])
     stored: dict[Value, Turn] = field(default_factory=dict[Value, Turn])
     computed: dict[Value, Turn] = field(default_factory=dict[Value, Turn])
@@ -42,6 +44,13 @@ class Timetable:
         before = self.stored.get(v)
         if v.op == "product" or (before is not None and before < at):
             self.last_read[v] = max(self.last_read.get(v, 0), at.stage)
+            return
+        if self.turn[v].stage < at.stage and v in self.recurrent:
+            # a later stage cannot repeat it: what a step carries is gone by then
+            moment = self.turn[v]
+            self.store(v, moment)
+            self.last_read[v] = max(self.last_read.get(v, 0), at.stage)
+            self.visit(v, moment, root=True)
             return
         earlier = self.computed.get(v, at)
         if earlier < at and dear(v) and not root:
@@ -75,7 +84,10 @@ def dense(v: Value) -> bool:
 
 def timetable(program: Program, given: frozenset[Value], saved: Iterable[Value]) -> Timetable:
     """Who computes what, as late as possible, but nothing dear twice."""
-    table = Timetable(program, given, turns(program, given))
+    turn = turns(program, given)
+    carried = {c.before for c in program.carries if not c.held}
+    recurrent = depends_on(list(turn), carried - given, given)
+    table = Timetable(program, given, turn, recurrent)
     products = [v for v in table.turn if v.op == "product" and v not in given]
     for v in products:
         table.stored[v] = table.turn[v]
