@@ -170,6 +170,10 @@ class Graph:
         if v.op == "const":
             return v
         if v.op == "pointwise":
+            if all(a.op == "const" for a in v.args):
+                changed = change(Reading(0, v.shape, contiguous(v.shape)))
+                shape = v.shape if changed is None else changed.shape
+                return self.make(v.op, v.args, v.attrs, shape, v.dtype, v.name)
             args = [self.reshaped(a, change) for a in v.args]
             return self.pointwise(v.function, *args, dtype=v.dtype, name=v.name)
         stored, reading = self.stored_reading(v)
