@@ -19,6 +19,9 @@ import torch
 from ostinato.backends.fused.compile import compile_text
 
 TEXT = "from ostinato.backends.fused.loop_code import run_loop\n"
+CODE = 13
+"""Numbers an instruction."""
+
 forked = False
 
 

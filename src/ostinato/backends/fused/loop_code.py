@@ -9,13 +9,11 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from ostinato.backends.fused.loop import CODE
 from ostinato.backends.fused.memory import call, load_i8, store_i8
 
 CLOCKS = 8
 """Numbers a step and shard: seven row counters, and how many rows are at work."""
-
-CODE = 13
-"""Numbers an instruction."""
 
 
 @intrinsic
