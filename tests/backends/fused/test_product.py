@@ -72,7 +72,7 @@ def test_product_in_padded_rows(columns, depth, kind, accumulate):
         c = np.full((rows + 1, room + 2), np.nan, kind)
         if accumulate:
             c[:rows, :room] = 1
-        function("product", kind)(
+        function("padded", kind)(
             a.ctypes.data, depth + 3, packed.ctypes.data, c.ctypes.data, room + 2,
             rows, columns, depth, accumulate,
         )  # fmt: skip
@@ -81,6 +81,28 @@ def test_product_in_padded_rows(columns, depth, kind, accumulate):
         np.testing.assert_array_equal(c[:rows, columns:room], accumulate)
         assert np.isnan(c[:rows, room:]).all()
         assert np.isnan(c[rows]).all()
+
+
+@pytest.mark.parametrize("accumulate", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("columns", "depth"), SHAPES)
+def test_product_among_other_columns(columns, depth, kind, accumulate):
+    w = normal(columns, depth, kind=kind)
+    packed = pack(w, kind)
+    for rows in (1, 3, 7, 200):
+        a = normal(rows, depth, kind=kind)
+        c = np.full((rows, columns + 40), np.nan, kind)
+        if accumulate:
+            c[:, 5 : 5 + columns] = 1
+        function("product", kind)(
+            a.ctypes.data, depth, packed.ctypes.data, c[:, 5:].ctypes.data, columns + 40,
+            rows, columns, depth, accumulate,
+        )  # fmt: skip
+        wanted = a.astype("f8") @ w.T.astype("f8") + accumulate
+        got = c[:, 5 : 5 + columns]
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE[kind])
+        assert np.isnan(c[:, :5]).all()
+        assert np.isnan(c[:, 5 + columns :]).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,15 +7,17 @@ never below it. All arguments are int64: addresses, counts, and strides that cou
 
     product(a, a_row, packed, c, c_row, rows, columns, depth, accumulate)
         C [rows, columns] = A [rows, depth] W^T, or C += that where accumulate is 1
+    padded(...)
+        the same, faster where columns are no multiple of a panel: it writes `padded(columns)`
+        numbers of each row of C, 0 (added) beyond the columns
     strided(a, a_row, a_column, packed, c, c_row, rows, columns, depth, accumulate)
-        the same of an A with any strides: D^T A is a product of D, transposed by its strides
+        product of an A with any strides: D^T A is a product of D, transposed by its strides
     pack(w, row_stride, column_stride, columns, depth, out)
         W [columns, depth], a weight as torch has it; swap the strides for the backward product
 
-Where `c_row` is `padded(columns)` or more, all of that is written, which is faster: beyond the
-columns stands 0 (added). Otherwise nothing beyond the columns is touched. Depth and rows are at
-least 1. Nothing needs alignment, and W, A and C do not overlap. `packed_size` is what `out` has
-room for. `product_share` and `pack_share` do parts of these on threads, for `dense`.
+Depth and rows are at least 1. Nothing needs alignment, and W, A and C do not overlap.
+`packed_size` is what `out` has room for. `product_share` and `pack_share` do parts of these on
+threads, for `dense`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ PANEL = {"f4": 16, "f8": 8}
 
 TEXT = "from ostinato.backends.fused.product_code import write_llvm\n"
 
-ARGUMENTS = {"product": 9, "strided": 10, "pack": 6, "product_share": 1, "pack_share": 1}
+ARGUMENTS = {
+    "product": 9, "padded": 9, "strided": 10, "pack": 6, "product_share": 1, "pack_share": 1,
+}  # fmt: skip
 
 
 def padded(columns: int, kind: str) -> int:

@@ -75,7 +75,7 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
 
 
 def define_product(module: ir.Module, kind: str) -> ir.Function:
-    """Block after block of rows; where C has no room for the last panel, that goes apart."""
+    """Block after block of rows; `direct` panels go to C, and part of one through a scratch."""
     block = define_block(module, kind)
     some, builder, given = define(module, f"some_{kind}", 11)
     a, a_row, a_column, packed, c, c_row, rows, columns, depth, accumulate, direct = given
@@ -101,18 +101,15 @@ def define_product(module: ir.Module, kind: str) -> ir.Function:
     builder.ret_void()
 
     _, builder, given = define(module, f"strided_{kind}", 10)
-    call(some, *given, direct_panels(kind, *given[5:8:2]))
+    call(some, *given, given[7] // width(kind))
     builder.ret_void()
-    _, builder, (a, a_row, *others) = define(module, f"product_{kind}", 9)
-    call(some, a, a_row, 1, *others, direct_panels(kind, *others[2:5:2]))
-    builder.ret_void()
+    for name in ("product", "padded"):
+        _, builder, (a, a_row, *others) = define(module, f"{name}_{kind}", 9)
+        columns = others[4]
+        direct = columns.up(width(kind)) if name == "padded" else columns // width(kind)
+        call(some, a, a_row, 1, *others, direct)
+        builder.ret_void()
     return some
-
-
-def direct_panels(kind: str, c_row: Whole, columns: Whole) -> Whole:
-    """How many panels of C may be written whole."""
-    panels = columns.up(width(kind))
-    return choose(c_row.test("<", panels * width(kind)), columns // width(kind), panels)
 
 
 def copy_part(
