@@ -31,8 +31,8 @@ DIGEST = 32
 
 NOT_IN_CODE = (
     "__init__.py", "backend.py", "emit.py", "execute.py", "functions.py", "interpret.py", "ir.py",
-    "loop.py", "nests.py", "program.py", "recipe.py", "record.py", "reverse.py", "rows.py", "run.py",
-    "stream.py", "views.py",
+    "loop.py", "nests.py", "program.py", "recipe.py", "record.py", "reverse.py", "rows.py",
+    "run.py", "stream.py", "views.py",
 )  # fmt: skip
 """Sources that only make texts, or only run them: the text says all about them."""
 
