@@ -44,7 +44,8 @@ def evaluate(
         transposed, k_start, n_start = v.attrs
         w = args[1][0].T if transposed else args[1][0]
         w = w[n_start : n_start + v.shape[-1], k_start : k_start + v.args[0].shape[-1]]  # pyright: ignore
-        return args[0] @ w.T
+        found = args[0] @ w.T
+        return found + args[2] if len(args) > 2 else found
     if v.op == "reduce":
         dims = [axis + 1 for axis in v.attrs[1]]  # pyright: ignore
         return args[0].sum(dims) if v.attrs[0] == "sum" else args[0].amax(dims)

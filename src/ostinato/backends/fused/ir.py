@@ -11,7 +11,8 @@ param       (index,)              depends on neither x nor state: computed outsi
 const       (number,)             a number; fits any shape
 pointwise   (function,)           args have this shape, or are constants
 view        (offset, strides)     another reading of a stored value; stride 0 broadcasts
-product     (transposed, k, n)    a [.., K] by w[n:n+N, k:k+K].T; by w[k:k+K, n:n+N] if transposed
+product     (transposed, k, n)    a [.., K] by w[n:n+N, k:k+K].T; by w[k:k+K, n:n+N] if transposed;
+                                  a third arg is what the product is added to, in its place
 reduce      (kind, axes)          sum or amax over axes of the shape
 assemble    ((offset, strides)..) parts that stand side by side in one stored value
 barrier     (kind, axes)          args[0], stored, with a derivative of its own to args[1]
@@ -81,6 +82,10 @@ class Reading:
             and self.shape == shape
             and all(n == 1 or ours == dense for n, ours, dense in pairs)
         )
+
+    def covers_run(self, shape: Shape) -> bool:
+        """Whether this reads neighbours in order, wherever they begin."""
+        return Reading(0, self.shape, self.strides).covers(shape)
 
 
 class Graph:

@@ -62,6 +62,8 @@ class Program:
     sums: tuple[Sum, ...] = ()
     grams: tuple[Gram, ...] = ()
     backward: bool = False
+    alike: tuple[tuple[int, int], ...] = ()
+    """Params (second) whose gradient is that of another one (first)."""
 
     def roots(self) -> list[Value]:
         """Every value that the program must work out."""

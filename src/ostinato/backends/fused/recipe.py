@@ -12,6 +12,7 @@ from ostinato.backends.fused.emit import emit
 from ostinato.backends.fused.ir import topological
 from ostinato.backends.fused.lower.step import Step
 from ostinato.backends.fused.passes.keep import keep
+from ostinato.backends.fused.passes.merge import accumulate, merge
 from ostinato.backends.fused.passes.place import complete, full
 from ostinato.backends.fused.passes.plan import Place, Plan, padded
 from ostinato.backends.fused.program import Program, forward
@@ -50,12 +51,13 @@ class Recipe:
 
 def make_recipe(step: Step, dtype: torch.dtype, wanted: Wanted | None) -> Recipe:
     """Plan a step, for training where some gradient is wanted."""
+    step = merge(step)
     ahead = forward(step)
     if wanted is None:
         plan = Plan(ahead)
         place_inputs(plan, step, ahead, train=False)
         return Recipe(step, dtype, complete(plan, [], train=False), None)
-    behind = reverse(step, wanted)
+    behind = accumulate(reverse(step, wanted))
     saved = keep(ahead, behind)
     plan = Plan(ahead)
     place_inputs(plan, step, ahead, train=True)

@@ -93,7 +93,26 @@ def finish(
 
     carries = tuple(Carry(i, d, grad(before)) for i, before, d in carried)
     dxs = tuple(Output("dx", i, grad(step.xs[i])) for i in sorted(wanted.xs))
-    return Program(tape.graph, carries, dxs, tuple(tape.sums), tuple(tape.grams), True)
+    sums, alike = without_twins(tape)
+    return Program(tape.graph, carries, dxs, sums, tuple(tape.grams), True, alike)
+
+
+def without_twins(tape: Tape) -> tuple[tuple[Sum, ...], tuple[tuple[int, int], ...]]:
+    """Params with the same sums, as two biases that are added to each other, share them."""
+    by_param: dict[int, list[Sum]] = {}
+    for s in tape.sums:
+        by_param.setdefault(s.param, []).append(s)
+    products = {gram.param for gram in tape.grams}
+    first: dict[frozenset[object], int] = {}
+    alike: list[tuple[int, int]] = []
+    for param, sums in by_param.items():
+        key = frozenset((s.reading, s.value) for s in sums)
+        if param not in products and key in first:
+            alike.append((first[key], param))
+        elif param not in products:
+            first[key] = param
+    twins = {twin for _, twin in alike}
+    return tuple(s for s in tape.sums if s.param not in twins), tuple(alike)
 
 
 def needed_values(step: Step, order: list[Value], wanted: Wanted) -> set[int]:
@@ -131,8 +150,9 @@ def merge_sums(tape: Tape, v: Value) -> None:
     by_reading: dict[Reading, Value] = {}
     for reading, g in tape.given[id(v)]:
         reading = reading or dense
-        known = by_reading.get(reading)
-        by_reading[reading] = g if known is None else tape.graph.pointwise("add", known, g)
+        for part, value in parts_of(reading, g):
+            known = by_reading.get(part)
+            by_reading[part] = value if known is None else tape.graph.pointwise("add", known, value)
     index = int(v.attrs[0])  # pyright: ignore
     for reading, g in by_reading.items():
         # a param that broadcasts takes the sum over the features it is spread to
@@ -141,6 +161,16 @@ def merge_sums(tape: Tape, v: Value) -> None:
         shape, strides = (tuple(t[i] for i in kept) for t in (reading.shape, reading.strides))
         summed = tape.graph.reduce("sum", filled(tape.graph, g, reading.shape), axes)
         tape.sums.append(Sum(index, Reading(reading.offset, shape, strides), summed))
+
+
+def parts_of(reading: Reading, g: Value) -> list[tuple[Reading, Value]]:
+    """A gradient that is put together from parts, part by part, where it is read as it is."""
+    if g.op != "assemble" or not reading.covers(g.shape):
+        return [(reading, g)]
+    return [
+        (Reading(offset, part.shape, strides), part)
+        for part, (offset, strides) in zip(g.args, g.attrs, strict=True)  # pyright: ignore
+    ]
 
 
 def pull_pointwise(tape: Tape, v: Value, g: Value) -> None:
@@ -157,7 +187,9 @@ def pull_view(tape: Tape, v: Value, g: Value) -> None:
 
 
 def pull_product(tape: Tape, v: Value, g: Value) -> None:
-    a, w = v.args
+    a, w, *start = v.args
+    for c in start:
+        tape.add(c, g)
     transposed, k_start, n_start = v.attrs
     d = tape.graph.product(
         g, w, a.shape[-1], transposed=not transposed, k_start=n_start, n_start=k_start  # pyright: ignore

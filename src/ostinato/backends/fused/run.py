@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from ostinato.backends.fused import product
-from ostinato.backends.fused.loop import launch
-from ostinato.backends.fused.loop_code import CODE
+from ostinato.backends.fused.loop import CODE, launch
 from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place, Plan, Stage
 from ostinato.backends.fused.rows import BEFORE, Rows
 
@@ -140,7 +139,9 @@ class Run:
         weight = self.weights[work.weight]
         weight = weight.T if work.transposed else weight
         weight = weight[work.n_start : work.n_start + work.n, work.k_start : work.k_start + work.k]
-        if work.accumulate:
+        if work.start is not None:
+            torch.addmm(self.weights[work.start], a, weight.T, out=c)
+        elif work.accumulate:
             c.addmm_(a, weight.T)
         else:
             torch.mm(a, weight.T, out=c)
@@ -180,9 +181,12 @@ class Run:
             if gram.param in wanted:
                 self.add_gram(found, gram, d, a)
         for (kind, index), tensor in self.memory.items():
-            if kind == "sum" and index in wanted:
+            if kind == "sum":
                 total = tensor.sum(0).view(self.weights[index].shape)
                 found[index] = found[index] + total if index in found else total
+        for first, twin in self.plan.program.alike:
+            if twin in wanted:
+                found[twin] = found[first].clone().view(self.weights[twin].shape)
         return found
 
     def add_gram(self, found: dict[int, Tensor], gram: Any, d: Place, a: Place) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ostinato.backends.fused.ir import Value
 from ostinato.backends.fused.passes.plan import Kernel, Multiply, Place, Plan, Stage, padded, room
+from ostinato.backends.fused.passes.reuse import slots
 from ostinato.backends.fused.passes.stages import AFTER, LOOP, Turn, turns
 from ostinato.backends.fused.passes.timetable import Timetable, timetable
 from ostinato.backends.fused.program import Carry, Program
@@ -47,11 +48,10 @@ def complete(plan: Plan, saved: list[Value], train: bool) -> Plan:
     given = frozenset(v for v in plan.homes if v not in carried)
     placing = Placing(plan, timetable(plan.program, given, saved))
     place_carries(placing, train)
-    for v in saved:
-        if v not in plan.homes:
-            plan.homes[v] = Place(plan.temporary("record", room(v), "record"))
     place_outputs(placing, train)
+    place_saved(placing, saved)
     place_rest(placing)
+    place_starts(placing)
     build_stages(placing)
     return plan
 
@@ -75,6 +75,22 @@ def place_carries(placing: Placing, train: bool) -> None:
         placing.settle(carry.after, Place(buffer))
 
 
+def place_saved(placing: Placing, saved: list[Value]) -> None:
+    """What the backward reads: over a hoisted product where that is free, else in a record."""
+    plan = placing.plan
+    over = slots(placing.table, saved)
+    for v in saved:
+        if v in plan.homes:
+            continue
+        if v not in over:
+            plan.homes[v] = Place(plan.temporary("record", room(v), "record"))
+            continue
+        product, offset = over[v]
+        if product not in plan.homes:
+            plan.homes[product] = Place(plan.temporary("record", room(product), "record"))
+        plan.homes[v] = Place(plan.homes[product].buffer, offset)
+
+
 def place_outputs(placing: Placing, train: bool) -> None:
     """Outputs lie where they are read by the caller; a state that is y lies there already."""
     plan = placing.plan
@@ -90,14 +106,30 @@ def place_rest(placing: Placing) -> None:
     """Homes for whatever else is stored: for all rows where it is read after the loop's step."""
     plan, table = placing.plan, placing.table
     outside = {v for gram in plan.program.grams for v in (gram.d, gram.a)}
-    for v, moment in table.stored.items():
+    for v in table.stored:
         if v in plan.homes:
             continue
-        lasting = v in outside or moment.stage != LOOP or table.last_read.get(v, 0) > LOOP
+        early = first_part(v, table)
+        lasting = v in outside or early.stage != LOOP or table.last_read.get(v, 0) > LOOP
         kind, clock = ("flat", "record") if lasting else ("row", "row")
         plan.homes[v] = Place(plan.temporary(kind, room(v), clock))
     for gram in plan.program.grams:
         plan.grams.append((gram, place_of(plan, gram.d), place_of(plan, gram.a)))
+
+
+def first_part(v: Value, table: Timetable) -> Turn:
+    """When what a product is added to is there: from then on its place is taken."""
+    if v.op == "product" and len(v.args) > 2 and v.args[2] in table.stored:
+        return first_part(v.args[2], table)
+    return table.stored[v]
+
+
+def place_starts(placing: Placing) -> None:
+    """What a product is added to lies where the sum will lie."""
+    homes = placing.plan.homes
+    for v in reversed(list(placing.table.stored)):
+        if v.op == "product" and len(v.args) > 2 and v.args[2].op != "param":
+            homes[v.args[2]] = homes[v]
 
 
 def place_of(plan: Plan, v: Value) -> Place:
@@ -143,10 +175,11 @@ def there(placing: Placing, at: Turn) -> frozenset[Value]:
 
 def multiply(plan: Plan, v: Value) -> Multiply:
     """A product between places."""
-    a, w = v.args
+    a, w = v.args[:2]
+    start = int(v.args[2].attrs[0]) if len(v.args) > 2 and v.args[2].op == "param" else None  # pyright: ignore
     transposed, k_start, n_start = v.attrs
     repeat = v.size // v.shape[-1]
     return Multiply(
         v, place_of(plan, a), plan.homes[v], int(w.attrs[0]), bool(transposed), int(k_start),  # pyright: ignore
-        int(n_start), a.shape[-1], v.shape[-1], repeat, False,  # pyright: ignore
+        int(n_start), a.shape[-1], v.shape[-1], repeat, len(v.args) > 2, start,  # pyright: ignore
     )  # fmt: skip

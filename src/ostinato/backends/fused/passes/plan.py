@@ -48,6 +48,8 @@ class Multiply:
     n: int
     repeat: int
     accumulate: bool
+    start: int | None
+    """The param that is added to every row, if any."""
 
 
 @dataclass

@@ -92,8 +92,9 @@ def timetable(program: Program, given: frozenset[Value], saved: Iterable[Value])
     for v in products:
         table.stored[v] = table.turn[v]
     for v in products:
-        table.store(v.args[0], table.turn[v.args[0]])
-        table.last_read[v.args[0]] = table.turn[v].stage
+        for operand in (v.args[0], *v.args[2:]):
+            table.store(operand, table.turn[operand])
+            table.last_read[operand] = max(table.last_read.get(operand, 0), table.turn[v].stage)
         if v.args[0].op == "view":
             table.last_read[v.args[0].args[0]] = table.turn[v].stage
     for v in saved:
