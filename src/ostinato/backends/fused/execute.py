@@ -83,7 +83,7 @@ def prepare(job: Job, tensors: tuple[Tensor, ...]) -> Run:
             memory["held", carry.index] = flat.contiguous()
         else:
             memory["before", carry.index] = memory["after", carry.index] = states(job, carry.index, flat)
-    return Run(recipe.forward, recipe.kind, recipe.kernels, rows, rows.clocks, memory, weights)
+    return Run(recipe.ahead, rows, rows.clocks, memory, weights)
 
 
 def records(x: Tensor, rows: Rows) -> Tensor:
@@ -173,7 +173,7 @@ def pull(
         memory["carry", carry.index] = memory["carry_after", carry.index] = carried(
             job, last.get(carry.index), carry.before.size
         )
-    run = Run(back, job.recipe.kind, job.recipe.kernels, rows, rows.clocks_back, memory, weights)
+    run = Run(job.recipe.behind, rows, rows.clocks_back, memory, weights)
     run.go()
     xs_wanted, starts_wanted, params_wanted = job.split(wanted)
     dxs = [input_gradient(job, run, i) if want else None for i, want in enumerate(xs_wanted)]

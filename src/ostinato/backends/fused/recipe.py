@@ -17,6 +17,7 @@ from ostinato.backends.fused.passes.place import complete, full
 from ostinato.backends.fused.passes.plan import Place, Plan, padded
 from ostinato.backends.fused.program import Program, forward
 from ostinato.backends.fused.reverse import Wanted, reverse
+from ostinato.backends.fused.run import Layout
 
 TYPES = {torch.float32: "f4", torch.float64: "f8"}
 
@@ -47,6 +48,17 @@ class Recipe:
         plans = [self.forward] + ([self.backward] if self.backward else [])
         names = [kernel.name for plan in plans for kernel in plan.kernels()]
         return compile_text(self.text, names)
+
+    @cached_property
+    def ahead(self) -> Layout:
+        """The tables of the forward plan."""
+        return Layout(self.forward, self.kind, self.kernels)
+
+    @cached_property
+    def behind(self) -> Layout:
+        """The tables of the backward plan."""
+        assert self.backward is not None
+        return Layout(self.backward, self.kind, self.kernels)
 
 
 def make_recipe(step: Step, dtype: torch.dtype, wanted: Wanted | None) -> Recipe:

@@ -30,13 +30,45 @@ def packer(kind: str) -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(product.address("pack", kind))
 
 
+class Layout:
+    """What the tables of a plan's time loop have in common in all its runs."""
+
+    def __init__(self, plan: Plan, kind: str, kernels: dict[str, int]) -> None:
+        self.plan, self.kind, self.kernels = plan, kind, kernels
+        self.size = 4 if kind == "f4" else 8
+        self.dtype = torch.float32 if kind == "f4" else torch.float64
+        self.table = np.zeros((len(plan.buffers), 3), np.int64)
+        for buffer in plan.buffers:
+            fixed = buffer.clock == "fixed"
+            self.table[buffer.number, 1] = 0 if fixed else buffer.width * self.size
+            self.table[buffer.number, 2] = CLOCK_NUMBERS[buffer.clock]
+        self.codes = [self.template(stage) for stage in plan.stages]
+
+    def template(self, stage: Stage) -> np.ndarray:
+        """The instructions of a stage, without the addresses of packed weights."""
+        code = np.zeros((len(stage.work), CODE), np.int64)
+        for i, work in enumerate(stage.work if stage.loop else ()):
+            row = [0, self.kernels[work.name]] if isinstance(work, Kernel) else self.product(work)
+            code[i, : len(row)] = row
+        return code
+
+    def product(self, work: Multiply) -> list[int]:
+        """A product as an instruction."""
+        a, c = work.a, work.c
+        many = work.repeat > 1
+        a_row, c_row = (work.k, work.n) if many else (a.buffer.width, c.buffer.width)
+        return [
+            1, product.address("product", self.kind), a.buffer.number, a.offset * self.size, a_row,
+            0, c.buffer.number, c.offset * self.size, c_row, work.n, work.k, int(work.accumulate),
+            work.repeat,
+        ]  # fmt: skip
+
+
 @dataclass
 class Run:
     """One execution of a plan."""
 
-    plan: Plan
-    kind: str
-    kernels: dict[str, int]
+    layout: Layout
     rows: Rows
     clocks: np.ndarray
     memory: Memory
@@ -45,18 +77,17 @@ class Run:
     kept: list[Tensor] = field(default_factory=list[Tensor])
     spread: dict[tuple[str, int], Tensor] = field(default_factory=dict[tuple[str, int], Tensor])
 
-    @property
-    def size(self) -> int:
-        """Bytes of a number."""
-        return 4 if self.kind == "f4" else 8
+    def __post_init__(self) -> None:
+        self.plan, self.kind = self.layout.plan, self.layout.kind
+        self.kernels, self.size = self.layout.kernels, self.layout.size
 
     def go(self) -> None:
         """All stages in order."""
         for buffer in self.plan.buffers:
             self.allocate(buffer)
-        for stage in self.plan.stages:
+        for stage, code in zip(self.plan.stages, self.layout.codes, strict=True):
             if stage.loop:
-                self.run_loop(stage)
+                self.run_loop(stage, code.copy())
             else:
                 self.run_flat(stage)
 
@@ -69,30 +100,22 @@ class Run:
             "carry": 2 * self.rows.num_rows, "carry_after": 2 * self.rows.num_rows,
         }[buffer.clock]  # fmt: skip
         make = torch.zeros if buffer.role[0] == "sum" else torch.empty
-        self.memory[buffer.role] = make(rows, buffer.width, dtype=self.weights_dtype)
+        self.memory[buffer.role] = make(rows, buffer.width, dtype=self.layout.dtype)
 
-    @property
-    def weights_dtype(self) -> torch.dtype:
-        return torch.float32 if self.kind == "f4" else torch.float64
-
-    def run_loop(self, stage: Stage) -> None:
+    def run_loop(self, stage: Stage, code: np.ndarray) -> None:
         """The kernels and products of a stage, step by step."""
         if not stage.work or not len(self.clocks):
             return
-        table = np.zeros((len(self.plan.buffers), 3), np.int64)
-        for buffer in self.plan.buffers:
-            length = 0 if buffer.clock == "fixed" else buffer.width * self.size
-            address = self.memory[buffer.role].data_ptr()
-            table[buffer.number] = (address, length, CLOCK_NUMBERS[buffer.clock])
-        code = np.zeros((len(stage.work), CODE), np.int64)
+        table = self.layout.table.copy()
+        table[:, 0] = [self.memory[buffer.role].data_ptr() for buffer in self.plan.buffers]
         for i, work in enumerate(stage.work):
-            row = [0, self.kernels[work.name]] if isinstance(work, Kernel) else self.instruction(work)
-            code[i, : len(row)] = row
+            if isinstance(work, Multiply):
+                code[i, 5] = self.packed(work)
         launch(table, self.clocks, code)
 
-    def instruction(self, work: Multiply) -> list[int]:
-        """A product as an instruction of the loop, its weight packed."""
-        packed = torch.empty(product.packed_size(work.n, work.k, self.kind), dtype=self.weights_dtype)
+    def packed(self, work: Multiply) -> int:
+        """The address of a product's weight, packed."""
+        packed = torch.empty(product.packed_size(work.n, work.k, self.kind), dtype=self.layout.dtype)
         self.kept.append(packed)
         weight = self.weights[work.weight]
         rows, columns = weight.stride()
@@ -100,15 +123,7 @@ class Run:
             rows, columns = columns, rows
         start = weight.data_ptr() + (work.n_start * rows + work.k_start * columns) * self.size
         packer(self.kind)(start, rows, columns, work.n, work.k, packed.data_ptr())
-        a, c = work.a, work.c
-        a_row, c_row = (
-            (work.k, work.n) if work.repeat > 1 else (a.buffer.width, c.buffer.width)
-        )
-        return [
-            1, product.address("product", self.kind), a.buffer.number, a.offset * self.size, a_row,
-            packed.data_ptr(), c.buffer.number, c.offset * self.size, c_row, work.n, work.k,
-            int(work.accumulate), work.repeat,
-        ]  # fmt: skip
+        return packed.data_ptr()
 
     def run_flat(self, stage: Stage) -> None:
         """Kernels and products over all records at once."""
