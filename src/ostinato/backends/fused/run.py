@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.backends.fused import product
+from ostinato.backends.fused import dense, product
 from ostinato.backends.fused.loop import CODE, launch
 from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place, Plan, Stage
 from ostinato.backends.fused.rows import BEFORE, Rows
@@ -155,11 +155,8 @@ class Run:
         weight = weight.T if work.transposed else weight
         weight = weight[work.n_start : work.n_start + work.n, work.k_start : work.k_start + work.k]
         if work.start is not None:
-            torch.addmm(self.weights[work.start], a, weight.T, out=c)
-        elif work.accumulate:
-            c.addmm_(a, weight.T)
-        else:
-            torch.mm(a, weight.T, out=c)
+            c.copy_(self.weights[work.start].expand_as(c))
+        multiply_into(c, a, weight, add=work.accumulate)
 
     def operand(self, place: Place, width: int, repeat: int) -> Tensor:
         """A place for all records as a matrix; ``repeat`` vectors of a row stand below each other."""
@@ -209,12 +206,25 @@ class Run:
         repeat = gram.d.size // n
         left, right = self.operand(d, n, repeat), self.operand(a, k, repeat)
         weight = self.weights[gram.param]
-        if gram.param not in found:
-            whole = weight.numel() == n * k
+        new = gram.param not in found
+        whole = weight.numel() == n * k
+        if new:
             found[gram.param] = torch.empty_like(weight) if whole else torch.zeros_like(weight)
-            if whole:
-                out = found[gram.param].T if gram.transposed else found[gram.param]
-                torch.mm(left.T, right, out=out)
-                return
-        out = found[gram.param].T if gram.transposed else found[gram.param]
-        out[gram.n_start : gram.n_start + n, gram.k_start : gram.k_start + k].addmm_(left.T, right)
+        out = found[gram.param]
+        if gram.transposed:
+            # the gradient is that of w.T: the other product, so that rows of the result are dense
+            out = out[gram.k_start : gram.k_start + k, gram.n_start : gram.n_start + n]
+            left, right = right, left
+        else:
+            out = out[gram.n_start : gram.n_start + n, gram.k_start : gram.k_start + k]
+        multiply_into(out, left.T, right.T, add=not (new and whole))
+
+
+def multiply_into(out: Tensor, a: Tensor, w: Tensor, *, add: bool) -> None:
+    """out = a w.T, or out += that, by the faster of our product and torch's."""
+    if dense.wins(a.shape[0], w.shape[0], a.shape[1]):
+        dense.matmul(a, w, out, accumulate=add)
+    elif add:
+        out.addmm_(a, w.T)
+    else:
+        torch.mm(a, w.T, out=out)

@@ -11,9 +11,14 @@ import torch
 from torch import Tensor
 
 from ostinato.backends.fused import views
+from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import Graph, Shape, Value
 from ostinato.backends.fused.record import Op, Recording, Refusal
 from ostinato.backends.fused.views import Change
+
+
+DEAR = 4
+"""Cost from which a function is not repeated for every entry that it is broadcast to."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,15 @@ class Lowering:
             shape = tuple(torch.broadcast_shapes(*(s for _, s in features)))
         except RuntimeError as error:
             raise self.refuse("does not broadcast within the rows") from error
-        values = [self.change(v, views.expand(shape)) for v, _ in features]
+        values = [self.spread(v, shape) for v, _ in features]
         return values, Row(self.graph.const(0.0), shape, like.merged)
+
+    def spread(self, v: Value, shape: Shape) -> Value:
+        """A value broadcast to a shape; what is dear is worked out before, not for each entry."""
+        dear = v.op == "pointwise" and FUNCTIONS[v.function].cost >= DEAR
+        if dear and v.size < math.prod(shape) and any(a.op != "const" for a in v.args):
+            v = self.graph.make("barrier", (v, v), ("copy", ()), v.shape, v.dtype, v.name)
+        return self.change(v, views.expand(shape))
 
     def _features(self, x: Operand, like: Row) -> tuple[Value, Shape]:
         if isinstance(x, Tensor) and not self.is_row(x):

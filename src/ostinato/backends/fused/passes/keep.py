@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ostinato.backends.fused.functions import FUNCTIONS
-from ostinato.backends.fused.ir import Value, topological
+from ostinato.backends.fused.ir import Reading, Value, topological
 from ostinato.backends.fused.program import Program
 
 DEAR = 8
@@ -34,6 +34,10 @@ def keep(forward: Program, backward: Program) -> list[Value]:
     def need(v: Value) -> None:
         if free(v):
             return
+        if v in known and is_slice(v):
+            # a part of a product that is read as it is: no need to save the other parts
+            saved[v] = None
+            return
         dear = cost(v) >= DEAR and not (v.op == "pointwise" and all(map(free, v.args)))
         if v in known and dear:
             saved[v] = None
@@ -52,6 +56,13 @@ def keep(forward: Program, backward: Program) -> list[Value]:
         if root not in late:
             need(root)
     return list(saved)
+
+
+def is_slice(v: Value) -> bool:
+    """Whether a value is a run of neighbours in a product."""
+    if v.op != "view" or v.args[0].op != "product":
+        return False
+    return Reading(0, v.shape, v.attrs[1]).covers(v.shape)  # pyright: ignore
 
 
 def save_operand(

@@ -34,8 +34,17 @@ class Placing:
             at = max(at, Turn(LOOP, 0))
         self.copies.setdefault(at, []).append((v, place))
 
+    def lasting(self, v: Value) -> bool:
+        """Whether a value is wanted of all steps, after the loop."""
+        program = self.plan.program
+        wanted = {x for gram in program.grams for x in (gram.d, gram.a)}
+        wanted |= {output.value for output in program.outputs}
+        return v in wanted or self.table.last_read.get(v, 0) > LOOP
+
     def fits(self, v: Value, place: Place, moment: Turn) -> bool:
         """Whether what works out v can write it there itself."""
+        if place.buffer.clock == "carry_after" and self.lasting(v):
+            return False
         per_step = place.buffer.clock in ("after", "carry_after")
         if moment.stage != LOOP and per_step:
             return False

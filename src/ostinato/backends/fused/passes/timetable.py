@@ -25,9 +25,9 @@ class Timetable:
     computed: dict[Value, Turn] = field(default_factory=dict[Value, Turn])
     last_read: dict[Value, int] = field(default_factory=dict[Value, int])
 
-    def store(self, v: Value, at: Turn) -> None:
-        """Let the kernel of a turn store a value."""
-        if not self.there(v) and v not in self.stored:
+    def store(self, v: Value, at: Turn, *, copy: bool = False) -> None:
+        """Let the kernel of a turn store a value, or a copy of what is there already."""
+        if (copy or not self.there(v)) and v not in self.stored:
             self.stored[v] = at
             self.roots.setdefault(at, []).append(v)
 
@@ -98,7 +98,7 @@ def timetable(program: Program, given: frozenset[Value], saved: Iterable[Value])
         if v.args[0].op == "view":
             table.last_read[v.args[0].args[0]] = table.turn[v].stage
     for v in saved:
-        table.store(v, table.turn[v])
+        table.store(v, table.turn[v], copy=v.op == "view")
     for v in [v for gram in program.grams for v in (gram.d, gram.a)]:
         table.store(v, table.turn[v])
     for carry in program.carries:
