@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from compare import assert_equal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from operations import ACTIVATIONS, ARITHMETIC, FEATURES, LAYOUT, Function
 from steps import Step
@@ -51,7 +51,11 @@ def build(recipe: list[tuple[str, str, int, int]]) -> Function:
 
 
 @settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(recipe=recipes(), masked=st.booleans())
 def test_random_cell(recipe: list[tuple[str, str, int, int]], masked: bool) -> None:

@@ -134,11 +134,11 @@ class KernelText:
     def body(self, nest: Nest) -> None:
         """What one turn of the innermost loop does."""
         for fold in nest.folds:
-            term = self.value(fold.value, nest.level)
+            term = self.value(fold.value, nest)
             name = self.known.setdefault(fold.result, "fold")
             self.line(f"{name} = {COMBINE[fold.result.function].format(name, term)}")
         for write in nest.writes:
-            text = self.value(write.value, nest.level)
+            text = self.value(write.value, nest)
             index = self.index(write.reading)
             if write.combine:
                 text = COMBINE[write.combine].format(self.load(write.place, index), text)
@@ -170,31 +170,31 @@ class KernelText:
             terms.append(str(reading.offset))
         return " + ".join(terms)
 
-    def value(self, v: Value, level: int) -> str:
+    def value(self, v: Value, nest: Nest) -> str:
         """The name of a value's entry, worked out by new lines where it is not there yet."""
         if v not in self.known:
-            self.known[v] = self.work_out(v, level)
+            self.known[v] = self.work_out(v, nest)
         return self.known[v]
 
-    def work_out(self, v: Value, level: int) -> str:
+    def work_out(self, v: Value, nest: Nest) -> str:
         if v.op == "const":
             number = v.attrs[0]
             return str(number) if v.dtype == "b" else f"{self.dtype}({number})"
-        if v in self.kernel.there or self.row.in_memory(v, level):
+        if v in self.kernel.there or self.row.in_memory(v, nest):
             place = self.plan.homes[v] if v in self.kernel.there else self.row.place(v)
             return self.read(v, place, Reading(0, v.shape, contiguous(v.shape)))
         if v.op == "view":
-            return self.read_view(v, level)
+            return self.read_view(v)
         if v.op == "barrier":
-            return self.value(v.args[0], level)
+            return self.value(v.args[0], nest)
         assert v.op == "pointwise", (v, v.op, self.kernel.name)
-        args = [self.value(a, level) for a in v.args]
+        args = [self.value(a, nest) for a in v.args]
         name = self.name(v)
         text = FUNCTIONS[v.function].text.format(*args, type=self.dtype)
         self.line(f"{name} = {text}")
         return name
 
-    def read_view(self, v: Value, level: int) -> str:
+    def read_view(self, v: Value) -> str:
         stored = v.args[0]
         if stored in self.known and not stored.shape:
             return self.known[stored]

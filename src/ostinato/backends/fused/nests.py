@@ -68,6 +68,8 @@ class Row:
     seen: set[Value] = field(default_factory=set[Value])
     homes: dict[Value, Place] = field(default_factory=dict[Value, Place])
     fills: list[Fill] = field(default_factory=list[Fill])
+    spilled: dict[Value, Nest] = field(default_factory=dict[Value, Nest])
+    """Values that were worked out for one nest and are read again by later ones."""
 
     def build(self) -> list[Nest]:
         """All nests in the order in which they run."""
@@ -166,13 +168,14 @@ class Row:
         first: dict[Value, Nest] = {}
         for nest in nests:
             roots = [s.value for s in (*nest.writes, *nest.folds)]
-            for v in self.inside(roots, nest.level):
+            for v in self.inside(roots, nest):
                 home = first.setdefault(v, nest)
                 if home is nest or not dear(v) or v in self.lines or v in self.homes:
                     continue
                 home.writes.append(self.whole(v, self.place(v)))
+                self.spilled[v] = home
 
-    def inside(self, roots: list[Value], level: int) -> Iterator[Value]:
+    def inside(self, roots: list[Value], nest: Nest) -> Iterator[Value]:
         """The pointwise values that a nest works out."""
         seen: set[Value] = set()
         stack = list(roots)
@@ -181,14 +184,16 @@ class Row:
             if v in seen or v in self.kernel.there or v.op not in ("pointwise", "barrier"):
                 continue
             seen.add(v)
-            if self.in_memory(v, level):
+            if self.in_memory(v, nest):
                 continue
             if v.op == "pointwise":
                 yield v
             stack.extend(computed_args(v))
 
-    def in_memory(self, v: Value, level: int) -> bool:
-        """Whether a nest of a level reads a value of this kernel from memory."""
+    def in_memory(self, v: Value, nest: Nest) -> bool:
+        """Whether a nest reads a value of this kernel from memory."""
+        if v in self.spilled:
+            return nest is not self.spilled[v]
         # what is made piece by piece has the level of the first loop after it
-        ready = level + (v.op in ("assemble", "reduce"))
+        ready = nest.level + (v.op in ("assemble", "reduce"))
         return (v in self.homes or v in self.lines) and self.level(v) < ready
