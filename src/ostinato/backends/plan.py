@@ -12,12 +12,13 @@ from ostinato.backends.aten import Aten
 from ostinato.backends.base import Backend
 from ostinato.backends.call import Call
 from ostinato.backends.eager import Eager
+from ostinato.backends.fused.backend import Fused
 from ostinato.cell import Cell, Lift
 from ostinato.combine.composite import Composite
 from ostinato.errors import ArgumentError, BackendError, StateError
 from ostinato.typing import State, Tree
 
-BACKENDS: tuple[Backend, ...] = (Aten(), Eager())
+BACKENDS: tuple[Backend, ...] = (Fused(), Aten(), Eager())
 """Every backend, the fastest first. ``auto`` takes the first that does not refuse."""
 
 _default: ContextVar[str] = ContextVar("ostinato_backend", default="auto")
