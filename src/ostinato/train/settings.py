@@ -45,6 +45,9 @@ class TrainSettings(Settings):
     sample_every: int = setting(1000, "Steps between samples; 0 for none.", least=0)
     log_every: int = setting(1, "Steps between lines of metrics.jsonl.", least=1)
     seed: int = setting(0, "Seed of all that is random.", least=0)
+    threads: int = setting(
+        1, "CPU threads. One is steadiest for small models; large ones gain from more.", least=1
+    )
     device: str = setting("auto", "cpu, cuda, cuda:1, ...; auto takes a GPU where there is one.")
 
     def total_steps(self, steps_per_epoch: int) -> int:
