@@ -19,7 +19,9 @@ def floating(tree: Any) -> list[Tensor]:
     return [t for t in _tree.leaves(tree) if t.is_floating_point()]
 
 
-def results(cell: nn.Module, xs: Any, state: Any, backend: str, **options: Any) -> dict[str, Tensor]:
+def results(
+    cell: nn.Module, xs: Any, state: Any, backend: str, **options: Any
+) -> dict[str, Tensor]:
     """Values, last state and all gradients of one run, by name."""
     # a reset draws the masks of an initial state anew
     torch.manual_seed(7)
@@ -54,5 +56,10 @@ def assert_equal(cell: nn.Module, xs: Any, state: Any = None, **options: Any) ->
         scale = want.abs().nan_to_num(0, 0, 0).max().item() if want.numel() else 1.0
         tolerance = TOLERANCE[want.dtype] * max(1.0, scale)
         torch.testing.assert_close(
-            got[name], want, rtol=0, atol=tolerance, equal_nan=True, msg=lambda m, n=name: f"{n}: {m}"
+            got[name],
+            want,
+            rtol=0,
+            atol=tolerance,
+            equal_nan=True,
+            msg=lambda m, n=name: f"{n}: {m}",
         )

@@ -87,13 +87,15 @@ FEATURES: dict[str, Function] = {
     "group_norm": lambda t: F.group_norm(t, 2),
     "rms_norm": lambda t: F.rms_norm(t, (6,)),
     "groups": lambda t: (t.view(-1, 2, 3) - t.view(-1, 2, 3).mean(-1, keepdim=True)).flatten(1),
-    "other axis": lambda t: (t.view(-1, 2, 3) / (1 + t.view(-1, 2, 3).abs().sum(1, keepdim=True))).flatten(1),
+    "other axis": lambda t: (
+        t.view(-1, 2, 3) / (1 + t.view(-1, 2, 3).abs().sum(1, keepdim=True))
+    ).flatten(1),
     "softmax over": lambda t: t.view(-1, 2, 3).softmax(1).reshape(-1, 6),
 }
 LAYOUT: dict[str, Function] = {
     "flip": lambda t: t.flip(-1) * t,
     "roll": lambda t: t.roll(2, -1) * t,
-    "chunk": lambda t: torch.cat([a * b for a, b in zip(t.chunk(2, -1), t.roll(1, -1).chunk(2, -1))], -1).tanh(),
+    "chunk": lambda t: torch.cat([t.chunk(2, -1)[0] * t.roll(1, -1).chunk(2, -1)[1], t[:, :3]], -1),
     "transpose": lambda t: (t.view(-1, 2, 3).transpose(1, 2) * 2).reshape(-1, 6).sigmoid() * t,
     "stack": lambda t: torch.stack([t, t * t], 1).mean(1),
     "stack last": lambda t: torch.stack([t, t * t], -1).flatten(1)[:, 3:9],
@@ -103,8 +105,14 @@ LAYOUT: dict[str, Function] = {
     "expand": lambda t: t[:, :1].expand(-1, 6) * t,
     "outer": lambda t: torch.einsum("bi,bij->bj", t, t[:, :, None] * t[:, None, :]),
     "bmm": lambda t: torch.bmm(t.view(-1, 2, 3), t.view(-1, 3, 2)).flatten(1).repeat(1, 2)[:, :6],
-    "zeros": lambda t: torch.cat([t[:, :3], torch.zeros(t.shape[0], 3, dtype=t.dtype)], -1) + torch.ones_like(t),
+    "zeros": lambda t: torch.cat([t[:, :3], torch.zeros(t.shape[0], 3, dtype=t.dtype)], -1),
+    "ones": lambda t: torch.ones_like(t) - t,
     "in place": lambda t: (t * 2).add_(1).mul_(t),
     "overlap": lambda t: torch.cat([t[:, :4] * 2 + t[:, 2:], t[:, :2]], -1),
 }  # fmt: skip
-GROUPS = {"activations": ACTIVATIONS, "arithmetic": ARITHMETIC, "features": FEATURES, "layout": LAYOUT}
+GROUPS = {
+    "activations": ACTIVATIONS,
+    "arithmetic": ARITHMETIC,
+    "features": FEATURES,
+    "layout": LAYOUT,
+}

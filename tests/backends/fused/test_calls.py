@@ -59,6 +59,29 @@ def test_backward_twice() -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("options", [{}, {"lengths": [3, 0, 4]}, {"reverse": True}])
+def test_gradients_of_gradients(options: dict[str, object]) -> None:
+    cell = cells.GRU(3, 4).double()
+    xs = sequence(4, 3, 3)
+    found = []
+    for backend in ("eager", "fused"):
+        ys, state = ostinato.unroll(cell, xs, backend=backend, **options)
+        leaves = [xs, *cell.parameters()]
+        first = torch.autograd.grad((ys.sin().sum() + state.sum()), leaves, create_graph=True)
+        found.append(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))
+    for want, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-10)
+
+
+def test_a_step_that_changes_the_cell_is_refused() -> None:
+    def step(p: Step, x: Tensor, h: Tensor) -> Tensor:
+        p.calls = getattr(p, "calls", 0) + 1
+        return h + x
+
+    with pytest.raises(BackendError, match="changes attributes"):
+        ostinato.unroll(Step(step), torch.randn(3, 2, 6), backend="fused")
+
+
 def test_changed_weights_are_seen() -> None:
     cell = cells.GRU(5, 7).double()
     xs = sequence(6, 4, 5)
@@ -172,7 +195,10 @@ def test_after_fork() -> None:
 
 
 REFUSED = {
-    "sum over the batch": (lambda p, x, h: h + x.sum(0), "aten.sum.dim_IntList acts across the rows"),
+    "sum over the batch": (
+        lambda p, x, h: h + x.sum(0),
+        "aten.sum.dim_IntList acts across the rows",
+    ),
     "branch": (lambda p, x, h: h if x.sum() > 0 else -h, "Python value is read"),
     "batch size": (lambda p, x, h: h / x.shape[0], "computes with the batch size"),
     "unknown": (lambda p, x, h: torch.cumsum(h, -1), "aten.cumsum.default is not an operation"),
@@ -202,6 +228,6 @@ def test_context_that_is_refused() -> None:
     cell, xs = cells.LSTM(5, 7), torch.randn(3, 2, 5)
     with torch.autocast("cpu"), pytest.raises(BackendError, match="autocast"):
         ostinato.unroll(cell, xs, backend="fused")
+    cell.register_forward_hook(lambda *_: None)
     with pytest.raises(BackendError, match="hooks"):
-        cell.register_forward_hook(lambda *_: None)
         ostinato.unroll(cell, xs, backend="fused")

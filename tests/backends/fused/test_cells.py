@@ -65,7 +65,11 @@ def given_state(cell: nn.Module, batch: int, dtype: torch.dtype) -> object:
     """A state that is not the initial one, with gradients."""
 
     def leaf(t: Tensor) -> Tensor:
-        return torch.randn(t.shape, dtype=dtype).mul(0.3).requires_grad_() if t.is_floating_point() else t
+        return (
+            torch.randn(t.shape, dtype=dtype).mul(0.3).requires_grad_()
+            if t.is_floating_point()
+            else t
+        )
 
     made = cell.initial_state(batch, dtype=dtype)
     return ostinato._tree.map(leaf, made)

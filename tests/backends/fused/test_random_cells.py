@@ -25,7 +25,7 @@ JOINS: dict[str, object] = {
 
 @st.composite
 def recipes(draw: st.DrawFn) -> list[tuple[str, str, int, int]]:
-    """A list of (function, join, operand, product or not): each makes one value from earlier ones."""
+    """A list of (function, join, operand, product or not), each making a value of earlier ones."""
     names = st.sampled_from(SMOOTH)
     joins = st.sampled_from(sorted(JOINS))
     count = draw(st.integers(1, 4))

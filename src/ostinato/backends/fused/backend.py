@@ -19,6 +19,7 @@ from ostinato.backends.fused.loop import num_shards
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.recipe import TYPES, Recipe, make_recipe
 from ostinato.backends.fused.record import Refusal, record
+from ostinato.backends.fused.report import account, summary
 from ostinato.backends.fused.reverse import Wanted
 from ostinato.backends.fused.rows import Rows, dense_rows, ragged_rows
 from ostinato.cell import Cell, Lift
@@ -57,7 +58,18 @@ class Fused(Backend):
         return lowered.refusal
 
     def describe(self, call: Call) -> str:
-        return "compiled loops"
+        return summary(self.recipe(call))
+
+    def account(self, call: Call) -> str:
+        """Everything that was made of the cell, with the text of its kernels."""
+        return account(self.recipe(call))
+
+    def recipe(self, call: Call) -> Recipe:
+        """The plans that a call would run by."""
+        lowered = self.lowered(call)
+        assert lowered.step is not None, lowered.refusal
+        starts = start_rows(call, rows_of(call), lowered.step)
+        return recipe_of(lowered, call, _tree.leaves(call.xs), starts, outside(lowered))
 
     def run(self, call: Call) -> tuple[Tree, State]:
         number, lowered = self._asked.__dict__.pop("last", (0, None))
@@ -144,6 +156,8 @@ def lower_cell(call: Call, now: tuple[Any, ...]) -> Lowered:
     try:
         names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
         recording = record(call.cell, _tree.leaves(call.xs), call.xs, call.state)
+        if fingerprint(call) != now:
+            raise Refusal("the step changes attributes of the cell")
         step = lower(recording, dtype_of(call), names)
         return Lowered(now, step, None, sources(call.cell, step))
     except Refusal as refusal:
@@ -166,7 +180,9 @@ def sources(cell: Cell, step: Step) -> tuple[tuple[nn.Module | None, str, Any], 
         elif id(t) in made_inside or not t.requires_grad:
             found.append((None, "", t))
         else:
-            raise Refusal("the step reads a tensor with a gradient that is no attribute of the cell")
+            raise Refusal(
+                "the step reads a tensor with a gradient that is no attribute of the cell"
+            )
     return tuple(found)
 
 
@@ -236,11 +252,19 @@ def recipe_of(
 
 
 def assemble(
-    call: Call, step: Step, rows: Rows, recipe: Recipe, results: tuple[Tensor, ...], starts: list[Tensor]
+    call: Call,
+    step: Step,
+    rows: Rows,
+    recipe: Recipe,
+    results: tuple[Tensor, ...],
+    starts: list[Tensor],
 ) -> tuple[Tree, State]:
     """ys and the last state as trees, bools again bool."""
     count = len(step.ys)
-    ys = [y if dtype.is_floating_point else y != 0 for y, dtype in zip(results, step.y_dtypes, strict=False)]
+    ys = [
+        y if dtype.is_floating_point else y != 0
+        for y, dtype in zip(results, step.y_dtypes, strict=False)
+    ]
     moved = iter(results[count:])
     begun = iter(starts)
     last: list[Tensor] = []

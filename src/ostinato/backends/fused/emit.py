@@ -1,12 +1,12 @@
 """From a plan to the text of its kernels, for Numba, to be read by people too.
 
-    def forward_1_0(cur, rows):
-        product0 = load_i8(cur, 3)
-        for r in range(rows):
-            for j in range(26):
-                add = load_f4(product0, j, 3) + load_f4(bias, j, 4)
-                store_f4(after0, j, tanh(add), 5)
-            product0 += 416
+def forward_1_0(cur, rows):
+    product0 = load_i8(cur, 3)
+    for r in range(rows):
+        for j in range(26):
+            add = load_f4(product0, j, 3) + load_f4(bias, j, 4)
+            store_f4(after0, j, tanh(add), 5)
+        product0 += 416
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ostinato.backends.fused.again import again
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.rows import Rows
 from ostinato.backends.fused.run import Memory, Run
-
 
 LASTING = ("x", "draw", "held", "before", "after", "record", "param")
 """Buffers of the forward that the backward reads again."""
@@ -46,18 +45,38 @@ class Unrolled(torch.autograd.Function):
         finals = tuple(final(job, run, c.index) for c in moving(job))
         if job.recipe.backward is not None:
             ctx.job, ctx.memory, ctx.weights = job, remembered(job, run), run.weights
-            ctx.save_for_backward(*ys)
+            # the inputs for gradients of gradients, ys to see whether the caller changed them
+            ctx.save_for_backward(*tensors, *ys)
             ctx.set_materialize_grads(False)
         return (*ys, *finals)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        # raises where the caller changed ys in place
-        _ = ctx.saved_tensors
         job: Job = ctx.job
+        tensors = ctx.saved_tensors[: len(ctx.needs_input_grad) - 1]
         wanted = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return (None, *pull_again(job, tensors, ctx.memory, grads, wanted))
         return (None, *pull(job, ctx.memory, ctx.weights, grads, wanted))
+
+
+def pull_again(
+    job: Job,
+    tensors: tuple[Tensor, ...],
+    memory: Memory,
+    grads: tuple[Tensor | None, ...],
+    wanted: tuple[bool, ...],
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated, where ``create_graph`` asks for them."""
+    draws = [memory["draw", i] for i in range(len(job.recipe.step.draws))]
+    results = again(job, tensors, draws)
+    pairs = [
+        (r, g) for r, g in zip(results, grads, strict=True) if g is not None and r.requires_grad
+    ]
+    inputs = [t for t, want in zip(tensors, wanted, strict=True) if want]
+    outs, given = [r for r, _ in pairs], [g for _, g in pairs]
+    found = iter(torch.autograd.grad(outs, inputs, given, create_graph=True, allow_unused=True))
+    return [next(found) if want else None for want in wanted]
 
 
 def moving(job: Job) -> list[Any]:
@@ -76,13 +95,17 @@ def prepare(job: Job, tensors: tuple[Tensor, ...]) -> Run:
         memory["x", i] = records(x.detach().to(dtype), rows)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
-        memory["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype).view(rows.num_records, -1)
+        memory["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype).view(
+            rows.num_records, -1
+        )
     for carry, start in zip(recipe.forward.program.carries, starts, strict=True):
         flat = start.detach().to(dtype).reshape(rows.num_rows, -1)
         if carry.held:
             memory["held", carry.index] = flat.contiguous()
         else:
-            memory["before", carry.index] = memory["after", carry.index] = states(job, carry.index, flat)
+            memory["before", carry.index] = memory["after", carry.index] = states(
+                job, carry.index, flat
+            )
     return Run(recipe.ahead, rows, rows.clocks, memory, weights)
 
 
@@ -125,7 +148,10 @@ def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
         return full.view(size)
     # autograd forbids changes in place of a view that a Function gave; this shares memory only
     return records.new_empty(0).set_(
-        records.untyped_storage(), records.storage_offset(), size, torch.empty(size, device="meta").stride()
+        records.untyped_storage(),
+        records.storage_offset(),
+        size,
+        torch.empty(size, device="meta").stride(),
     )
 
 
@@ -154,11 +180,17 @@ def remembered(job: Job, run: Run) -> Memory:
     """What the backward reads."""
     back = job.recipe.backward
     assert back is not None
-    return {b.role: run.memory[b.role] for b in back.buffers if b.role[0] in LASTING}
+    draws = [("draw", i) for i in range(len(job.recipe.step.draws))]
+    roles = draws + [b.role for b in back.buffers if b.role[0] in LASTING]
+    return {role: run.memory[role] for role in roles}
 
 
 def pull(
-    job: Job, memory: Memory, weights: list[Tensor], grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...]
+    job: Job,
+    memory: Memory,
+    weights: list[Tensor],
+    grads: tuple[Tensor | None, ...],
+    wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """The gradients of xs, starts and params."""
     back = job.recipe.backward

@@ -1,7 +1,8 @@
 """The functions of pointwise values: how each is written for Numba, in torch, and derived.
 
-``text`` is a template over the arguments; functions that are no operator come from `maths`. ``vjp`` gives the gradient of each argument from
-``g``, the gradient of the result, in terms of the result where that avoids keeping the argument.
+``text`` is a template over the arguments; functions that are no operator come from `maths`.
+``vjp`` gives the gradient of each argument from ``g``, the gradient of the result, in terms of
+the result where that avoids keeping the argument.
 """
 
 from __future__ import annotations
@@ -112,17 +113,25 @@ FUNCTIONS: dict[str, Function] = {
     "stop": Function("{0}", lambda x: x.detach(), _flat, 0),
     "add": Function("({0} + {1})", torch.add, lambda w, g, out, a, b: (g, g)),
     "sub": Function("({0} - {1})", torch.sub, lambda w, g, out, a, b: (g, w("neg", g))),
-    "mul": Function("({0} * {1})", torch.mul, lambda w, g, out, a, b: (w("mul", g, b), w("mul", g, a))),
+    "mul": Function(
+        "({0} * {1})", torch.mul, lambda w, g, out, a, b: (w("mul", g, b), w("mul", g, a))
+    ),
     "div": Function("({0} / {1})", torch.div, _div, 4),
     # torch's hardsigmoid has 1/6 rounded to float32 in its derivative, whatever the dtype
-    "sixth": Function("({0} / {type}(6.0))", lambda x: x / 6, lambda w, g, out, a: (w("mul", g, SIXTH),), 4),
+    "sixth": Function(
+        "({0} / {type}(6.0))", lambda x: x / 6, lambda w, g, out, a: (w("mul", g, SIXTH),), 4
+    ),
     "neg": Function("(-{0})", torch.neg, lambda w, g, out, a: (w("neg", g),)),
     "abs": Function("absolute({0})", torch.abs, lambda w, g, out, a: (w("mul", g, w("sign", a)),)),
     "sign": Function(_call("sign"), torch.sign, _flat),
     "relu": Function(
-        _call("relu"), torch.relu, lambda w, g, out, a: (w("where", w("le", out, 0.0, dtype="b"), 0.0, g),)
+        _call("relu"),
+        torch.relu,
+        lambda w, g, out, a: (w("where", w("le", out, 0.0, dtype="b"), 0.0, g),),
     ),
-    "sqrt": Function(_call("sqrt"), torch.sqrt, lambda w, g, out, a: (w("div", w("mul", g, 0.5), out),), 8),
+    "sqrt": Function(
+        _call("sqrt"), torch.sqrt, lambda w, g, out, a: (w("div", w("mul", g, 0.5), out),), 8
+    ),
     "sqrt0": Function(_call("sqrt"), torch.sqrt, _sqrt0, 8),
     "rsqrt": Function(_call("rsqrt"), torch.rsqrt, _rsqrt, 8),
     "exp": Function(_call("exp"), torch.exp, lambda w, g, out, a: (w("mul", g, out),), 8),

@@ -74,5 +74,3 @@ def assemble(parts: list[Tensor], v: Value, rows: int) -> Tensor:
             places = places[..., None] + torch.arange(n) * stride
         out[:, places.reshape(-1)] = part.reshape(rows, -1)
     return out.reshape(rows, *v.shape)
-
-

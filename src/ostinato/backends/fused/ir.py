@@ -137,7 +137,14 @@ class Graph:
         return self.make("pointwise", args, (function,), shape, dtype, name or function)
 
     def product(
-        self, a: Value, w: Value, n: int, *, transposed: bool = False, k_start: int = 0, n_start: int = 0
+        self,
+        a: Value,
+        w: Value,
+        n: int,
+        *,
+        transposed: bool = False,
+        k_start: int = 0,
+        n_start: int = 0,
     ) -> Value:
         """a [.., K] by K columns of w [N, K] from ``k_start`` and n rows from ``n_start``."""
         attrs = (transposed, k_start, n_start)
@@ -198,7 +205,9 @@ class Graph:
         return v, Reading(0, v.shape, contiguous(v.shape))
 
 
-def topological(roots: Iterable[Value], stop: Callable[[Value], bool] = lambda _: False) -> list[Value]:
+def topological(
+    roots: Iterable[Value], stop: Callable[[Value], bool] = lambda _: False
+) -> list[Value]:
     """All values that the roots need, each after its args; not looking behind ``stop``."""
     seen: set[int] = set()
     order: list[Value] = []

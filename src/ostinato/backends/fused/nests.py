@@ -141,7 +141,9 @@ class Row:
         inner = iter(contiguous(v.shape))
         strides = tuple(0 if i in axes else next(inner) for i in range(len(a.shape)))  # pyright: ignore
         self.fills.append(Fill(place, v.size, "0.0" if v.function == "sum" else "-inf"))
-        self.nest(a).writes.append(Write(a, place, Reading(place.offset, a.shape, strides), v.function))
+        self.nest(a).writes.append(
+            Write(a, place, Reading(place.offset, a.shape, strides), v.function)
+        )
 
     def assemble(self, v: Value) -> None:
         """Every part goes to its place; what no part covers is zero."""

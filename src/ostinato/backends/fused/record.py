@@ -100,7 +100,9 @@ class Recorder(TorchDispatchMode):
         op = Op(func, tuple(args), kwargs, (), where, torch.is_grad_enabled())
         for t in op.tensors():
             if id(t) in self.stale:
-                raise Refusal(f"{func} reads what was changed in place through another view, at {where}")
+                raise Refusal(
+                    f"{func} reads what was changed in place through another view, at {where}"
+                )
             if id(t) not in self.known:
                 self.known.add(id(t))
                 self.recording.captured[id(t)] = t
@@ -120,7 +122,9 @@ class Recorder(TorchDispatchMode):
         written = [v for a, v in arguments if a.alias_info and a.alias_info.is_write]
         for t in written:
             if id(t) not in self.known or id(t) in self.given or id(t) in self.recording.captured:
-                raise Refusal(f"{func} changes a tensor in place that the step did not make, at {where}")
+                raise Refusal(
+                    f"{func} changes a tensor in place that the step did not make, at {where}"
+                )
         return written
 
     def _aliases(self, target: Tensor) -> list[Tensor]:
@@ -128,7 +132,9 @@ class Recorder(TorchDispatchMode):
         storage = target.untyped_storage()._cdata
         made = (t for op in self.recording.ops for t in op.results if t is not None)
         given = (*self.recording.xs, *self.recording.states)
-        return [t for t in (*made, *given) if t is not target and t.untyped_storage()._cdata == storage]
+        return [
+            t for t in (*made, *given) if t is not target and t.untyped_storage()._cdata == storage
+        ]
 
 
 def overlap(a: Tensor, b: Tensor) -> bool:

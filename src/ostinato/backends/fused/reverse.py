@@ -156,7 +156,11 @@ def merge_sums(tape: Tape, v: Value) -> None:
     index = int(v.attrs[0])  # pyright: ignore
     for reading, g in by_reading.items():
         # a param that broadcasts takes the sum over the features it is spread to
-        axes = tuple(i for i, (n, s) in enumerate(zip(reading.shape, reading.strides, strict=True)) if s == 0 and n > 1)
+        axes = tuple(
+            i
+            for i, (n, s) in enumerate(zip(reading.shape, reading.strides, strict=True))
+            if s == 0 and n > 1
+        )
         kept = [i for i in range(len(reading.shape)) if i not in axes]
         shape, strides = (tuple(t[i] for i in kept) for t in (reading.shape, reading.strides))
         summed = tape.graph.reduce("sum", filled(tape.graph, g, reading.shape), axes)
@@ -192,7 +196,12 @@ def pull_product(tape: Tape, v: Value, g: Value) -> None:
         tape.add(c, g)
     transposed, k_start, n_start = v.attrs
     d = tape.graph.product(
-        g, w, a.shape[-1], transposed=not transposed, k_start=n_start, n_start=k_start  # pyright: ignore
+        g,
+        w,
+        a.shape[-1],
+        transposed=not transposed,
+        k_start=n_start,
+        n_start=k_start,  # pyright: ignore
     )
     tape.add(a, d)
     if id(w) in tape.needed:

@@ -130,10 +130,14 @@ def ragged_rows(mask: Tensor, resets: Tensor | None, reverse: bool, shards: int)
     table, offsets = ragged_clocks(lengths[order], bounds, shards)
     shard = np.searchsorted(bounds, place[number], side="right") - 1
     record = offsets[step, shard] + place[number] - bounds[shard]
-    return index_rows(table, record, flat, number, step, place, lengths, begins, segment[-1], shards)
+    return index_rows(
+        table, record, flat, number, step, place, lengths, begins, segment[-1], shards
+    )
 
 
-def ragged_clocks(lengths: np.ndarray, bounds: np.ndarray, shards: int) -> tuple[np.ndarray, np.ndarray]:
+def ragged_clocks(
+    lengths: np.ndarray, bounds: np.ndarray, shards: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The clock table of sorted rows, and the first record of each step and shard."""
     steps = int(lengths.max(initial=0))
     table = np.zeros((steps, shards, 8), np.int64)

@@ -18,7 +18,8 @@ from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place,
 from ostinato.backends.fused.rows import BEFORE, Rows
 
 CLOCK_NUMBERS = {
-    "record": 0, "before": 1, "after": 2, "row": 3, "carry": 4, "carry_after": 5, "shard": 6, "fixed": 0,
+    "record": 0, "before": 1, "after": 2, "row": 3, "carry": 4, "carry_after": 5, "shard": 6,
+    "fixed": 0,
 }  # fmt: skip
 Memory = dict[tuple[str, int], Tensor]
 """The tensor [rows, width] of each buffer, by role."""
@@ -115,7 +116,9 @@ class Run:
 
     def packed(self, work: Multiply) -> int:
         """The address of a product's weight, packed."""
-        packed = torch.empty(product.packed_size(work.n, work.k, self.kind), dtype=self.layout.dtype)
+        packed = torch.empty(
+            product.packed_size(work.n, work.k, self.kind), dtype=self.layout.dtype
+        )
         self.kept.append(packed)
         weight = self.weights[work.weight]
         rows, columns = weight.stride()
@@ -159,7 +162,7 @@ class Run:
         multiply_into(c, a, weight, add=work.accumulate)
 
     def operand(self, place: Place, width: int, repeat: int) -> Tensor:
-        """A place for all records as a matrix; ``repeat`` vectors of a row stand below each other."""
+        """A place for all records as a matrix; vectors of a row stand one below another."""
         rows = self.all_rows(place.buffer)[:, place.offset : place.offset + width * repeat]
         return rows if repeat == 1 else rows.reshape(-1, width)
 

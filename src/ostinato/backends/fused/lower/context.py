@@ -16,7 +16,6 @@ from ostinato.backends.fused.ir import Graph, Shape, Value
 from ostinato.backends.fused.record import Op, Recording, Refusal
 from ostinato.backends.fused.views import Change
 
-
 DEAR = 4
 """Cost from which a function is not repeated for every entry that it is broadcast to."""
 
@@ -89,16 +88,18 @@ class Lowering:
 
     def param(self, tensor: Tensor) -> Value:
         """A parameter as a value, in its own shape."""
-        for index, known in enumerate(self.params):
-            if known is tensor:
-                break
-        else:
-            index = len(self.params)
+        known = [i for i, t in enumerate(self.params) if t is tensor]
+        index = known[0] if known else len(self.params)
+        if not known:
             self.params.append(tensor)
         name = self.names.get(id(tensor), f"param{index}")
         stored = self.graph.param(index, tuple(tensor.shape), "f", name)
         # bools lie in memory as numbers of the program's type
-        return self.graph.pointwise("bool", stored, dtype="b") if tensor.dtype == torch.bool else stored
+        return (
+            self.graph.pointwise("bool", stored, dtype="b")
+            if tensor.dtype == torch.bool
+            else stored
+        )
 
     def broadcast(self, *operands: Operand) -> tuple[list[Value], Row]:
         """The operands as values of one shape, and a row that says this shape."""

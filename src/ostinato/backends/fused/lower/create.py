@@ -55,9 +55,9 @@ def bernoulli(ctx: Lowering, _: Any, p: float = 0.5, **__: Any) -> Row:
     return hit if not ctx.result_tensor().dtype.is_floating_point else ctx.arithmetic("copy", hit)
 
 
-
-
-def native_dropout(ctx: Lowering, x: Operand, p: float, train: bool | None = True) -> tuple[Row, Row]:
+def native_dropout(
+    ctx: Lowering, x: Operand, p: float, train: bool | None = True
+) -> tuple[Row, Row]:
     row = ctx.row(x)
     if not train or p == 0:
         return row, constant(ctx, True)

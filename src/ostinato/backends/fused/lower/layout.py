@@ -52,7 +52,9 @@ def permute(ctx: Lowering, x: Operand, dims: Sequence[int]) -> Row:
         raise ctx.refuse("moves the batch from the front")
     order = tuple(ctx.axis(row, d) for d in dims[1:])
     order = (0, *order) if row.merged else order
-    return Row(ctx.change(row.value, views.permute(order)), tuple(row.shape[i] for i in order), row.merged)
+    return Row(
+        ctx.change(row.value, views.permute(order)), tuple(row.shape[i] for i in order), row.merged
+    )
 
 
 def transpose(ctx: Lowering, x: Operand, a: int, b: int) -> Row:
@@ -76,7 +78,12 @@ def narrowed(ctx: Lowering, row: Row, axis: int, start: int, length: int, step: 
 
 
 def slice_(
-    ctx: Lowering, x: Operand, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    ctx: Lowering,
+    x: Operand,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
 ) -> Row:
     row = ctx.row(x)
     dim = dim % row.dims
@@ -178,7 +185,9 @@ def roll(ctx: Lowering, x: Operand, shifts: Sequence[int], dims: Sequence[int] =
         n = row.shape[axis]
         k = shift % n
         if k:
-            row = cat(ctx, [narrowed(ctx, row, axis, n - k, k), narrowed(ctx, row, axis, 0, n - k)], dim)
+            row = cat(
+                ctx, [narrowed(ctx, row, axis, n - k, k), narrowed(ctx, row, axis, 0, n - k)], dim
+            )
     return row
 
 
@@ -197,11 +206,20 @@ def glu(ctx: Lowering, x: Operand, dim: int = -1) -> Row:
 
 
 SAME = ("alias", "clone", "contiguous", "lift_fresh", "lift_fresh_copy", "positive")
-VIEW = ("view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze", "unflatten", "flatten")
+VIEW = (
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "_reshape_alias",
+    "unsqueeze",
+    "squeeze",
+    "unflatten",
+    "flatten",
+)
 RULES: dict[str, Rule] = dict.fromkeys(SAME, same) | dict.fromkeys(VIEW, view)
 RULES |= {
     "_to_copy": convert, "expand": expand, "permute": permute, "transpose": transpose,
     "select": select, "slice": slice_, "split": split, "split_with_sizes": split, "unbind": unbind,
-    "unsafe_split": split, "unsafe_split_with_sizes": split, "cat": cat, "stack": stack, "repeat": repeat, "roll": roll, "flip": flip, "glu": glu,
+    "unsafe_split": split, "unsafe_split_with_sizes": split,
+    "cat": cat, "stack": stack, "repeat": repeat, "roll": roll, "flip": flip, "glu": glu,
 }  # fmt: skip
-

@@ -18,11 +18,15 @@ LOGIC |= {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
 
 
 def add(ctx: Lowering, a: Operand, b: Operand, alpha: float = 1) -> Row:
-    return ctx.arithmetic("add", a, b if alpha == 1 else ctx.arithmetic("mul", ctx_row(ctx, b, a), alpha))
+    return ctx.arithmetic(
+        "add", a, b if alpha == 1 else ctx.arithmetic("mul", ctx_row(ctx, b, a), alpha)
+    )
 
 
 def sub(ctx: Lowering, a: Operand, b: Operand, alpha: float = 1) -> Row:
-    return ctx.arithmetic("sub", a, b if alpha == 1 else ctx.arithmetic("mul", ctx_row(ctx, b, a), alpha))
+    return ctx.arithmetic(
+        "sub", a, b if alpha == 1 else ctx.arithmetic("mul", ctx_row(ctx, b, a), alpha)
+    )
 
 
 def ctx_row(ctx: Lowering, x: Operand, like: Operand) -> Row:
@@ -107,7 +111,9 @@ def leaky_relu(ctx: Lowering, x: Operand, slope: Operand = 0.01) -> Row:
     return where(ctx, positive, x, ctx.arithmetic("mul", x, slope))
 
 
-def elu(ctx: Lowering, x: Operand, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Row:
+def elu(
+    ctx: Lowering, x: Operand, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0
+) -> Row:
     """scale * (x where positive, else alpha * (exp(inner x) - 1)).
 
     The exponential sees 0 in place of the positive x that it is not used for, so that it cannot
@@ -187,8 +193,12 @@ def threshold(ctx: Lowering, x: Operand, border: float, value: float) -> Row:
 
 
 def softshrink(ctx: Lowering, x: Operand, border: float = 0.5) -> Row:
-    low = where(ctx, ctx.pointwise("lt", x, -border, dtype="b"), ctx.arithmetic("add", x, border), 0.0)
-    return where(ctx, ctx.pointwise("gt", x, border, dtype="b"), ctx.arithmetic("sub", x, border), low)
+    low = where(
+        ctx, ctx.pointwise("lt", x, -border, dtype="b"), ctx.arithmetic("add", x, border), 0.0
+    )
+    return where(
+        ctx, ctx.pointwise("gt", x, border, dtype="b"), ctx.arithmetic("sub", x, border), low
+    )
 
 
 def divide(ctx: Lowering, a: Operand, b: Operand, *, rounding_mode: str | None = None) -> Row:
@@ -232,7 +242,9 @@ def _logic(function: str) -> Rule:
     return rule
 
 
-RULES: dict[str, Rule] = {name: _arithmetic(name) for name in (*UNARY, *FLAT, "maximum", "minimum", "mul")}
+RULES: dict[str, Rule] = {
+    name: _arithmetic(name) for name in (*UNARY, *FLAT, "maximum", "minimum", "mul")
+}
 RULES |= {name: _compare(name) for name in COMPARE}
 RULES |= {name: _logic(function) for name, function in LOGIC.items()}
 RULES |= {
@@ -244,5 +256,6 @@ RULES |= {
     "silu": silu, "gelu": gelu, "softplus": softplus, "log_sigmoid_forward": log_sigmoid,
     "mish": mish, "lerp": lerp, "addcmul": addcmul, "addcdiv": addcdiv, "threshold": threshold,
     "softshrink": softshrink, "square": lambda ctx, x: power(ctx, x, 2), "bitwise_not": invert,
-    "logical_not": invert, "isnan": is_nan, "masked_fill": masked_fill, "detach": stop, "_prelu_kernel": leaky_relu,
+    "logical_not": invert, "isnan": is_nan, "masked_fill": masked_fill, "detach": stop,
+    "_prelu_kernel": leaky_relu,
 }  # fmt: skip

@@ -28,7 +28,9 @@ def spelled_out(ctx: Lowering, row: Row, w: Tensor) -> Row:
     """A product of several vectors a row, whose results would not fit into whole panels."""
     (count, k), n = row.shape, w.shape[1]
     shape = (count, k, n)
-    a = ctx.change(ctx.change(ctx.number(ctx.stored(row)), views.reshape((count, k, 1))), views.expand(shape))
+    a = ctx.change(
+        ctx.change(ctx.number(ctx.stored(row)), views.reshape((count, k, 1))), views.expand(shape)
+    )
     terms = ctx.graph.pointwise("mul", a, ctx.change(ctx.param(w), views.expand(shape)))
     return Row(ctx.graph.reduce("sum", terms, (1,)), (count, n), row.merged)
 
@@ -42,7 +44,7 @@ def _orientation(ctx: Lowering, w: Tensor) -> tuple[Tensor, bool]:
 
 
 def by_parts(ctx: Lowering, a: Value, w: Value, transposed: bool, n: int) -> Value:
-    """The product of each part of a cat by its share of the weight, so that parts can be hoisted."""
+    """The product of each part of a cat by its share of the weight, to hoist some parts."""
     if a.op != "assemble" or len(a.shape) != 1:
         return ctx.graph.product(a, w, n, transposed=transposed)
     terms = [
@@ -57,7 +59,9 @@ def by_parts(ctx: Lowering, a: Value, w: Value, transposed: bool, n: int) -> Val
     return total
 
 
-def addmm(ctx: Lowering, bias: Operand, a: Operand, w: Operand, *, beta: float = 1, alpha: float = 1) -> Row:
+def addmm(
+    ctx: Lowering, bias: Operand, a: Operand, w: Operand, *, beta: float = 1, alpha: float = 1
+) -> Row:
     product = mm(ctx, a, w)
     if alpha != 1:
         product = ctx.arithmetic("mul", product, alpha)
@@ -95,11 +99,17 @@ def _matrix(ctx: Lowering, x: Operand) -> Row:
     return Row(ctx.number(row.value), row.shape, row.merged)
 
 
-def baddbmm(ctx: Lowering, c: Operand, a: Operand, b: Operand, *, beta: float = 1, alpha: float = 1) -> Row:
+def baddbmm(
+    ctx: Lowering, c: Operand, a: Operand, b: Operand, *, beta: float = 1, alpha: float = 1
+) -> Row:
     product = bmm(ctx, a, b)
     if alpha != 1:
         product = ctx.arithmetic("mul", product, alpha)
-    return product if beta == 0 else ctx.arithmetic("add", product, ctx.arithmetic("mul", c, float(beta)))
+    return (
+        product
+        if beta == 0
+        else ctx.arithmetic("add", product, ctx.arithmetic("mul", c, float(beta)))
+    )
 
 
 RULES: dict[str, Rule] = {"mm": mm, "addmm": addmm, "mv": mv, "bmm": bmm, "baddbmm": baddbmm}

@@ -27,12 +27,16 @@ def count(row: Row, axes: tuple[int, ...]) -> int:
     return math.prod(row.shape[i] for i in axes)
 
 
-def total(ctx: Lowering, x: Operand, dims: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Row:
+def total(
+    ctx: Lowering, x: Operand, dims: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Row:
     row = ctx.row(x)
     return reduced(ctx, row, "sum", ctx.axes(row, dims), keepdim)
 
 
-def mean(ctx: Lowering, x: Operand, dims: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Row:
+def mean(
+    ctx: Lowering, x: Operand, dims: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Row:
     row = ctx.row(x)
     axes = ctx.axes(row, dims)
     return ctx.arithmetic("div", reduced(ctx, row, "sum", axes, keepdim), float(count(row, axes)))
@@ -57,7 +61,12 @@ def smallest(ctx: Lowering, x: Operand, dim: int, keepdim: bool = False) -> tupl
 
 
 def variance(
-    ctx: Lowering, x: Operand, dims: Any = None, *, correction: float | None = None, keepdim: bool = False
+    ctx: Lowering,
+    x: Operand,
+    dims: Any = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
 ) -> Row:
     row = ctx.row(x)
     axes = ctx.axes(row, dims)
@@ -73,14 +82,25 @@ def _centred(ctx: Lowering, row: Row, axes: tuple[int, ...]) -> Row:
 
 
 def deviation(
-    ctx: Lowering, x: Operand, dims: Any = None, *, correction: float | None = None, keepdim: bool = False
+    ctx: Lowering,
+    x: Operand,
+    dims: Any = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
 ) -> Row:
     # torch takes the gradient of the root as 0 at 0 here
     return ctx.arithmetic("sqrt0", variance(ctx, x, dims, correction=correction, keepdim=keepdim))
 
 
 def vector_norm(
-    ctx: Lowering, x: Operand, order: float = 2, dims: Any = None, keepdim: bool = False, *, dtype: Any = None
+    ctx: Lowering,
+    x: Operand,
+    order: float = 2,
+    dims: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Row:
     row = ctx.row(x)
     axes = ctx.axes(row, dims)
@@ -90,7 +110,9 @@ def vector_norm(
         return reduced(ctx, ctx.arithmetic("abs", row), "amax", axes, keepdim)
     if order != 2:
         raise ctx.refuse(f"takes a norm of order {order}")
-    return ctx.arithmetic("sqrt0", reduced(ctx, ctx.arithmetic("mul", row, row), "sum", axes, keepdim))
+    return ctx.arithmetic(
+        "sqrt0", reduced(ctx, ctx.arithmetic("mul", row, row), "sum", axes, keepdim)
+    )
 
 
 def normalised(ctx: Lowering, row: Row, axes: tuple[int, ...], eps: float) -> Row:
@@ -100,7 +122,9 @@ def normalised(ctx: Lowering, row: Row, axes: tuple[int, ...], eps: float) -> Ro
     squares = reduced(ctx, ctx.arithmetic("mul", centred, centred), "sum", axes, True)
     scale = ctx.arithmetic("rsqrt", ctx.arithmetic("add", ctx.arithmetic("div", squares, n), eps))
     (a, b), like = ctx.broadcast(centred, scale)
-    value = barrier(ctx, "normalise", ctx.graph.pointwise("mul", a, b), axes, row_value(ctx, row), b)
+    value = barrier(
+        ctx, "normalise", ctx.graph.pointwise("mul", a, b), axes, row_value(ctx, row), b
+    )
     return Row(value, like.shape, row.merged)
 
 
@@ -126,7 +150,15 @@ def layer_norm(
 
 
 def group_norm(
-    ctx: Lowering, x: Operand, gain: Any, bias: Any, n: int, channels: int, inner: int, groups: int, eps: float
+    ctx: Lowering,
+    x: Operand,
+    gain: Any,
+    bias: Any,
+    n: int,
+    channels: int,
+    inner: int,
+    groups: int,
+    eps: float,
 ) -> tuple[Row, None, None]:
     row = ctx.row(x)
     if row.shape[0] != channels or row.merged:
@@ -152,7 +184,9 @@ def softmax(ctx: Lowering, x: Operand, dim: int, half: bool = False) -> Row:
     axes = (ctx.axis(row, dim),)
     _, low, sums = _exponentials(ctx, row, axes)
     share = ctx.arithmetic("div", ctx.arithmetic("exp", low), sums)
-    return Row(barrier(ctx, "softmax", share.value, axes, row_value(ctx, row)), row.shape, row.merged)
+    return Row(
+        barrier(ctx, "softmax", share.value, axes, row_value(ctx, row)), row.shape, row.merged
+    )
 
 
 def log_softmax(ctx: Lowering, x: Operand, dim: int, half: bool = False) -> Row:
@@ -160,7 +194,9 @@ def log_softmax(ctx: Lowering, x: Operand, dim: int, half: bool = False) -> Row:
     axes = (ctx.axis(row, dim),)
     _, low, sums = _exponentials(ctx, row, axes)
     logs = ctx.arithmetic("sub", low, ctx.arithmetic("log", sums))
-    return Row(barrier(ctx, "log_softmax", logs.value, axes, row_value(ctx, row)), row.shape, row.merged)
+    return Row(
+        barrier(ctx, "log_softmax", logs.value, axes, row_value(ctx, row)), row.shape, row.merged
+    )
 
 
 def row_value(ctx: Lowering, row: Row) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import TreeSpec, tree_flatten
+from torch.utils._pytree import tree_flatten
 
 from ostinato import _tree
 from ostinato.backends.fused.ir import Graph, Value
@@ -171,5 +171,13 @@ def find_rule(ctx: Lowering, op: Op) -> Rule:
 
 def _options(op: Op) -> dict[str, Any]:
     """The keyword arguments that say what is computed."""
-    ignored = ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "generator")
+    ignored = (
+        "dtype",
+        "layout",
+        "device",
+        "pin_memory",
+        "memory_format",
+        "non_blocking",
+        "generator",
+    )
     return {k: v for k, v in op.kwargs.items() if k not in ignored}

@@ -55,7 +55,9 @@ def is_add(v: Value) -> bool:
     return v.op == "pointwise" and v.function == "add"
 
 
-def flatten(v: Value, uses: dict[Value, list[Value]], roots: set[Value], inner: set[Value]) -> list[Value]:
+def flatten(
+    v: Value, uses: dict[Value, list[Value]], roots: set[Value], inner: set[Value]
+) -> list[Value]:
     """The terms of a sum, looking through sums that nothing else uses."""
     terms: list[Value] = []
     for a in v.args:
@@ -100,9 +102,7 @@ def merge(step: Step) -> Step:
     if not chains:
         return step
     new = Rebuild(step.graph, chains, gone, found.terms)
-    return replace(
-        step, after=tuple(map(new.value, step.after)), ys=tuple(map(new.value, step.ys))
-    )
+    return replace(step, after=tuple(map(new.value, step.after)), ys=tuple(map(new.value, step.ys)))
 
 
 def without_state(step: Step, order: list[Value]) -> set[Value]:
@@ -115,7 +115,11 @@ def without_state(step: Step, order: list[Value]) -> set[Value]:
 
 
 def join(
-    graph: Graph, members: list[Value], early: set[Value], chains: dict[Value, Value], gone: set[Value]
+    graph: Graph,
+    members: list[Value],
+    early: set[Value],
+    chains: dict[Value, Value],
+    gone: set[Value],
 ) -> None:
     """One chain of products from those that always stand together: the early ones first."""
     products = sorted((v for v in members if v.op == "product"), key=lambda v: v not in early)
@@ -162,7 +166,10 @@ class Rebuild:
 
     def dropped(self, term: Value) -> bool:
         """Whether a term is a part of a chain that stands in the same sum."""
-        return term.op in ("product", "view", "param") and self.graph.stored_reading(term)[0] in self.gone
+        return (
+            term.op in ("product", "view", "param")
+            and self.graph.stored_reading(term)[0] in self.gone
+        )
 
     def args_rebuilt(self, v: Value) -> Value:
         args = tuple(self.value(a) for a in v.args)
@@ -185,7 +192,9 @@ def accumulated(program: Program, carry: Carry) -> Carry:
     for v in uses:
         for a in v.args:
             readers[a] += 1
-    terms = flatten(after, {a: [a] * readers[a] for a in uses}, set(program.roots()) - {after}, set())
+    terms = flatten(
+        after, {a: [a] * readers[a] for a in uses}, set(program.roots()) - {after}, set()
+    )
     products = [t for t in terms if t.op == "product" and readers[t] == 1 and len(t.args) == 2]
     products = [t for t in products if len(t.shape) == 1]
     rest = [t for t in terms if t not in products]

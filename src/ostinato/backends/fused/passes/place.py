@@ -66,7 +66,7 @@ def complete(plan: Plan, saved: list[Value], train: bool) -> Plan:
 
 
 def full(carry: Carry, program: Program, train: bool) -> bool:
-    """Whether all steps of a state are kept: for the backward, as y, or for what follows the loop."""
+    """Whether all steps of a state are kept: for the backward, as y, or for later stages."""
     after = any(at.stage == AFTER for at in turns(program, frozenset()).values())
     return train or after or any(o.value is carry.after for o in program.outputs)
 
@@ -80,7 +80,9 @@ def place_carries(placing: Placing, train: bool) -> None:
         every = not program.backward and full(carry, program, train)
         kind = "carry_after" if program.backward else "after"
         width = padded(carry.after.size) if program.backward else carry.after.size
-        buffer = placing.plan.buffer((kind, carry.index), width, "after" if every else "carry_after")
+        buffer = placing.plan.buffer(
+            (kind, carry.index), width, "after" if every else "carry_after"
+        )
         placing.settle(carry.after, Place(buffer))
 
 
@@ -157,8 +159,15 @@ def build_stages(placing: Placing) -> None:
     plan.stages = [Stage(loop=stage == LOOP) for stage in range(3)]
     for at in sorted(moments):
         work = plan.stages[at.stage].work
-        work += [multiply(plan, v) for v, when in table.stored.items() if v.op == "product" and when == at]
-        kernel = Kernel(f"{'backward' if plan.program.backward else 'forward'}_{at.stage}_{at.turn}", there(placing, at))
+        work += [
+            multiply(plan, v)
+            for v, when in table.stored.items()
+            if v.op == "product" and when == at
+        ]
+        kernel = Kernel(
+            f"{'backward' if plan.program.backward else 'forward'}_{at.stage}_{at.turn}",
+            there(placing, at),
+        )
         made = [v for v in table.roots.get(at, ()) if v.op != "product"]
         kernel.stores = [(v, plan.homes[v]) for v in made] + placing.copies.get(at, [])
         for when, s in sums:
@@ -178,7 +187,9 @@ def there(placing: Placing, at: Turn) -> frozenset[Value]:
     """What lies in memory when the kernel of a turn begins."""
     stored, homes = placing.table.stored, placing.plan.homes
     return frozenset(
-        v for v in homes if v not in stored or stored[v] < at or (v.op == "product" and stored[v] == at)
+        v
+        for v in homes
+        if v not in stored or stored[v] < at or (v.op == "product" and stored[v] == at)
     )
 
 

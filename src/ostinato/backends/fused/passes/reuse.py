@@ -82,7 +82,9 @@ def reading_of(view: Value, product: Value) -> Reading:
     return Reading(int(offset), view.shape, strides)  # pyright: ignore
 
 
-def endings(table: Timetable, first: list[Value], users: dict[Value, list[Value]]) -> set[Value] | None:
+def endings(
+    table: Timetable, first: list[Value], users: dict[Value, list[Value]]
+) -> set[Value] | None:
     """The stored values at which all paths through pointwise work end; None where one does not."""
     ends: set[Value] = set()
     stack = list(first)
