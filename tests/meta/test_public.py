@@ -130,7 +130,11 @@ def test_module(path: Path) -> None:
     overloaded = [
         n.name for n in definitions(path) if "overload" in map(ast.unparse, n.decorator_list)
     ]
-    bare = [n.name for n in definitions(path) if not ast.get_docstring(n)]
+    # a function there is the rule for the torch op of its name, and torch says what that does
+    rules = path.parent.name == "lower"
+    kinds = ast.ClassDef if rules else (ast.ClassDef, ast.FunctionDef)
+    made = [n for n in definitions(path) if isinstance(n, kinds)]
+    bare = [n.name for n in made if not ast.get_docstring(n)]
     assert not set(bare) - set(overloaded)
 
 

@@ -72,6 +72,7 @@ def exactly(name, x):
     if name == "sqrt":
         lowest = 0.0
     with mpmath.workdps(40):
+
         def value(v):
             if v < lowest:
                 return np.longdouble(np.nan)

@@ -93,6 +93,4 @@ def test_many_buffers_are_vectorised():
 
 def test_scopes_are_literals():
     with pytest.raises(Exception, match="literal"):
-        compile_text(
-            HEADER + "def kernel(cur, rows):\n    load_f4(cur, 0, rows)\n", ["kernel"]
-        )
+        compile_text(HEADER + "def kernel(cur, rows):\n    load_f4(cur, 0, rows)\n", ["kernel"])

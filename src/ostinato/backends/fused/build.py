@@ -4,6 +4,10 @@ Imported only where the cache has no code. Functions may contract a multiplicati
 and divide by a reciprocal, nothing else: NaN and infinities keep their meaning.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import sys
@@ -13,7 +17,7 @@ from types import ModuleType
 
 import llvmlite.binding as llvm
 
-from ostinato.backends.fused.compile import target_machine
+from ostinato.backends.fused.machine import target_machine
 
 OPTIONS = {
     "nopython": True,

@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ostinato.backends.fused.machine import host, target_machine
+
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
@@ -125,33 +127,11 @@ def link(code: bytes, symbols: dict[str, str]) -> dict[str, int]:
 
 
 @functools.cache
-def target_machine() -> llvm.TargetMachine:
-    """LLVM's code generator for exactly this CPU."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    cpu, features = host()
-    return target.create_target_machine(
-        cpu=cpu, features=features, opt=3, reloc="default", codemodel="jitdefault", jit=True
-    )
-
-
-@functools.cache
 def engine() -> llvm.ExecutionEngine:
     """The place in memory of all object code."""
     import llvmlite.binding as llvm
 
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-
-
-@functools.cache
-def host() -> tuple[str, str]:
-    """Name and features of this CPU, as LLVM says them."""
-    import llvmlite.binding as llvm
-
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 @functools.cache

@@ -241,6 +241,7 @@ def carried(job: Job, last: Tensor | None, size: int) -> Tensor:
 
 
 def input_gradient(job: Job, run: Run, index: int) -> Tensor | None:
+    """The gradient of one tensor of xs, [T, B, ...]."""
     for output, place in run.plan.outputs:
         if output.index == index:
             rows = run.all_rows(place.buffer)[:, place.offset : place.offset + output.value.size]

@@ -1,5 +1,9 @@
 """The one time loop, for Numba: it reads tables, and knows no cell. `loop` makes the tables."""
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -96,16 +96,10 @@ def minimum(a: Scalar, b: Scalar) -> Scalar:
     return a.extreme("minimum", b)
 
 
-
-
-
 @scalar
 def relu(x: Scalar) -> Scalar:
     """x or 0; NaN stays NaN."""
     return x.at_least(0.0)
-
-
-
 
 
 @scalar

@@ -13,6 +13,10 @@ LLVM does not see through a sum of addresses::
 Tables of int64 (`load_i8`) have no scope: what they hold must not be written in the same function.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from typing import Any

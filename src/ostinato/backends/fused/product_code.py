@@ -3,6 +3,10 @@
 Imported only to build; `product` says what the functions do.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from llvmlite import ir
@@ -86,9 +90,7 @@ def define_product(module: ir.Module, kind: str) -> ir.Function:
     with count(0, rows, ROW_BLOCK) as row:
         height = (rows - row).at_most(ROW_BLOCK)
         at, to = a + row * a_bytes, c + row * c_bytes
-        call(
-            block, at, a_bytes, a_column, packed, to, c_bytes, height, direct, depth, accumulate
-        )
+        call(block, at, a_bytes, a_column, packed, to, c_bytes, height, direct, depth, accumulate)
         with builder.if_then(direct.test("<", panels)):
             last = packed + direct * depth * PANEL_BYTES
             bytes_apart = row * 0 + PANEL_BYTES

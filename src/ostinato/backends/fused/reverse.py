@@ -8,6 +8,7 @@ gradients ``dstate`` of the state after the step.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -178,6 +179,7 @@ def parts_of(reading: Reading, g: Value) -> list[tuple[Reading, Value]]:
 
 
 def pull_pointwise(tape: Tape, v: Value, g: Value) -> None:
+    """Each function knows its own vector-Jacobian product."""
     vjp = FUNCTIONS[v.function].vjp
     assert vjp is not None, v.function
     for a, d in zip(v.args, vjp(Writer(tape.graph), g, v, *v.args), strict=False):
@@ -186,11 +188,13 @@ def pull_pointwise(tape: Tape, v: Value, g: Value) -> None:
 
 
 def pull_view(tape: Tape, v: Value, g: Value) -> None:
+    """To the place that the view reads."""
     stored, reading = tape.graph.stored_reading(v)
     tape.add(stored, g, reading)
 
 
 def pull_product(tape: Tape, v: Value, g: Value) -> None:
+    """g times the other side of the weights; the weights' own gradient is summed over all rows."""
     a, w, *start = v.args
     for c in start:
         tape.add(c, g)
@@ -200,8 +204,8 @@ def pull_product(tape: Tape, v: Value, g: Value) -> None:
         w,
         a.shape[-1],
         transposed=not transposed,
-        k_start=n_start,
-        n_start=k_start,  # pyright: ignore
+        k_start=cast("int", n_start),
+        n_start=cast("int", k_start),
     )
     tape.add(a, d)
     if id(w) in tape.needed:
@@ -216,6 +220,7 @@ def spread(graph: Graph, v: Value, shape: Shape, axes: tuple[int, ...]) -> Value
 
 
 def pull_reduce(tape: Tape, v: Value, g: Value) -> None:
+    """Spread over what was reduced."""
     kind, axes = v.attrs
     (a,) = v.args
     w = Writer(tape.graph)
@@ -228,6 +233,7 @@ def pull_reduce(tape: Tape, v: Value, g: Value) -> None:
 
 
 def pull_assemble(tape: Tape, v: Value, g: Value) -> None:
+    """Each part its own piece."""
     for part, (offset, strides) in zip(v.args, v.attrs, strict=True):  # pyright: ignore
         there = Reading(offset, part.shape, strides)
         # strides of a part are those of the whole, so that g is read like v

@@ -6,6 +6,10 @@ instruction carries exactly the flags that are safe. Multiply and add may be fus
 nothing may assume that there is no NaN or infinity, or reorder a sum.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 import inspect

@@ -5,13 +5,17 @@ one panel after the other. A panel's row is one LLVM vector, which is one regist
 of AVX, four of NEON: only the shapes of the tiles know the machine.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from ostinato.backends.fused.compile import host
+from ostinato.backends.fused.machine import host
 from ostinato.backends.fused.whole import INT64, Whole, choose, define
 
 PANEL_BYTES = 64
@@ -128,9 +132,7 @@ class Tile:
         b = self.builder
         number = NUMBERS[self.kind]
         rows = [(self.at.a + self.at.a_row * r).pointer(number) for r in range(self.rows)]
-        panels = [
-            (self.at.packed + self.at.panel * p).pointer(number) for p in range(self.panels)
-        ]
+        panels = [(self.at.packed + self.at.panel * p).pointer(number) for p in range(self.panels)]
         before, loop = b.block, b.append_basic_block("loop")
         b.branch(loop)
         b.position_at_end(loop)

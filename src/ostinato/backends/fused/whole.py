@@ -4,6 +4,10 @@ For code that is the same for every cell: written by hand in LLVM's terms it nee
 and is ready in a tenth of the time that Numba takes.
 """
 
+# llvmlite's and Numba's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportReturnType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -82,7 +82,7 @@ def copied(ctx: Lowering, target: Operand, source: Operand, *_: Any) -> Row:
 ZERO = ("zeros", "zeros_like", "new_zeros", "zero", "empty", "empty_like", "new_empty")
 ONE = ("ones", "ones_like", "new_ones")
 CONSTANT = (*ZERO, *ONE, "full", "full_like", "new_full")
-RULES: dict[str, Rule] = dict.fromkeys(ZERO, filled(0.0)) | dict.fromkeys(ONE, filled(1.0))
+RULES: dict[str, Rule] = {**dict.fromkeys(ZERO, filled(0.0)), **dict.fromkeys(ONE, filled(1.0))}
 RULES |= {
     "full": full, "full_like": full, "fill": full, "new_full": new_full, "rand": rand,
     "rand_like": rand, "randn": randn, "randn_like": randn, "bernoulli": bernoulli,

@@ -216,7 +216,7 @@ VIEW = (
     "unflatten",
     "flatten",
 )
-RULES: dict[str, Rule] = dict.fromkeys(SAME, same) | dict.fromkeys(VIEW, view)
+RULES: dict[str, Rule] = {**dict.fromkeys(SAME, same), **dict.fromkeys(VIEW, view)}
 RULES |= {
     "_to_copy": convert, "expand": expand, "permute": permute, "transpose": transpose,
     "select": select, "slice": slice_, "split": split, "split_with_sizes": split, "unbind": unbind,

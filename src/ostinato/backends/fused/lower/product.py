@@ -67,8 +67,11 @@ def addmm(
         product = ctx.arithmetic("mul", product, alpha)
     if beta == 0:
         return product
-    scaled = bias if beta == 1 else ctx.arithmetic("mul", ctx.broadcast(product, bias)[0][1], beta)
-    return ctx.arithmetic("add", product, scaled)
+    if beta == 1:
+        return ctx.arithmetic("add", product, bias)
+    (_, value), like = ctx.broadcast(product, bias)
+    spread = Row(value, like.shape, like.merged)
+    return ctx.arithmetic("add", product, ctx.arithmetic("mul", spread, beta))
 
 
 def mv(ctx: Lowering, a: Operand, w: Operand) -> Row:

@@ -52,6 +52,7 @@ def find_sums(graph: Graph, roots: list[Value]) -> Sums:
 
 
 def is_add(v: Value) -> bool:
+    """Whether a value is the sum of two."""
     return v.op == "pointwise" and v.function == "add"
 
 
@@ -76,6 +77,7 @@ def note_other(found: Sums, graph: Graph, a: Value, user: Value) -> None:
 
 
 def note_term(found: Sums, graph: Graph, term: Value, number: int) -> None:
+    """Note a term of a sum under what it is stored in, where products can be merged."""
     if term.op not in ("product", "view", "param"):
         return
     stored, reading = graph.stored_reading(term)
@@ -184,6 +186,7 @@ def accumulate(program: Program) -> Program:
 
 
 def accumulated(program: Program, carry: Carry) -> Carry:
+    """A carried gradient whose last product adds to it in place."""
     graph, after = program.graph, carry.after
     if not is_add(after) or carry.held:
         return carry
