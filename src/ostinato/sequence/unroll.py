@@ -53,7 +53,7 @@ def unroll(
         reverse: run from the last step to the first. ys stay aligned with xs, and masked steps
             are passed over, so padding stays at the end.
         backend: ``"auto"`` (the fastest that accepts, or that of a surrounding
-            `ostinato.backend`), ``"eager"`` or ``"aten"``.
+            `ostinato.backend`), ``"eager"``, ``"aten"`` or ``"fused"``.
 
     With T = 0, ys is empty and the state unchanged. Raises ShapeError, DtypeError, DeviceError,
     StateError and ArgumentError for arguments that do not fit, and BackendError where a backend

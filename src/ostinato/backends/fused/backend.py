@@ -43,6 +43,8 @@ class Fused(Backend):
     """The compiler of this library, for CPUs."""
 
     name: ClassVar[str] = "fused"
+    # until its speed is measured at every size on a quiet machine (docs/design/fused.md)
+    by_name_only: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Cell, list[Lowered]] = WeakKeyDictionary()
@@ -123,6 +125,8 @@ def refuse_leaves(call: Call) -> str | None:
             return f"takes plain tensors, got {type(leaf).__name__}"
     if call.batch_size == 0:
         return "a batch without rows"
+    if any(leaf.shape[0] != call.batch_size for leaf in _tree.leaves(call.state)):
+        return "a leaf of the state that rows share"
     return None
 
 
