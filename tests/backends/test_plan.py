@@ -54,7 +54,9 @@ def test_a_block_ends_with_an_error_too() -> None:
     with pytest.raises(ZeroDivisionError), ostinato.backend("eager"):
         raise ZeroDivisionError
     assert used() == "aten"
-    with pytest.raises(ArgumentError, match="wanted one of 'auto', 'aten', 'eager', got 'fused2'"):
+    with pytest.raises(
+        ArgumentError, match="wanted one of 'auto', 'fused', 'aten', 'eager', got 'fused2'"
+    ):
         ostinato.backend("fused2").__enter__()
 
 
@@ -163,3 +165,11 @@ def test_layers_run_at_once_where_steps_are_independent() -> None:
 def test_weight_drop_runs_its_cell_on_the_fast_path_in_training() -> None:
     said = explain(WeightDrop(lstm(), 0.5), XS)
     assert [segment.backend for segment in said.segments] == ["", "aten"]
+
+
+def test_auto_passes_over_a_backend_that_is_by_name_only() -> None:
+    by_name = [backend.name for backend in ostinato.backends.BACKENDS if backend.by_name_only]
+    assert by_name == ["fused"]
+    cell = ostinato.EmitState(lstm())
+    assert "fused" not in str(ostinato.explain(cell, XS))
+    assert "fused" in str(ostinato.explain(cell, XS, backend="fused"))
