@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ LAYERS = {
     "GRU": (ostinato.nn.GRU, torch.nn.GRU),
     "RNN": (ostinato.nn.RNN, torch.nn.RNN),
 }
+CELLS = {"LSTM": ostinato.cells.LSTM, "GRU": ostinato.cells.GRU, "RNN": ostinato.cells.Elman}
 
 
 def training_step(layer: torch.nn.Module, xs: Tensor, **options: object) -> None:
@@ -39,10 +40,11 @@ def lines() -> Iterator[str]:
     """The table as Markdown, a line at a time as it is measured."""
     yield "## Layers: one training step in float32"
     yield ""
-    yield "How many times faster `ostinato.nn` is, as the median of runs in turn (middle half)."
+    yield "How many times faster ours is, the median of runs in turn (middle half): `ostinato.nn`"
+    yield "as it comes, and `unroll` of the cell on the `fused` backend, which has to be asked for."
     yield ""
-    yield "| layer | T, B, I, H | ms | against `torch.nn` | against the eager loop |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield "| layer | T, B, I, H | ms | against `torch.nn` | `fused` against it | and the loop |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for name, (ours, peer) in LAYERS.items():
         for size in SIZES:
             yield _row(name, ours, peer, size)
@@ -59,17 +61,28 @@ def _row(
     xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
     mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
 
-    def eager() -> None:
-        with ostinato.backend("eager"):
-            training_step(mine, xs)
+    cell = CELLS[name](input_size, hidden_size)
 
-    beside_torch = compare(lambda: training_step(mine, xs), lambda: training_step(theirs, xs))
-    beside_loop = compare(lambda: training_step(mine, xs), eager, pairs=5)
+    def on(backend: str) -> Callable[[], None]:
+        def step() -> None:
+            cell.zero_grad()
+            xs.grad = None
+            ostinato.unroll(cell, xs, backend=backend)[0].sum().backward()
+
+        return step
+
+    def peer_step() -> None:
+        training_step(theirs, xs)
+
+    beside_torch = compare(lambda: training_step(mine, xs), peer_step)
+    fused = compare(on("fused"), peer_step)
+    beside_loop = compare(on("fused"), on("eager"), pairs=5)
     cells = (
         name,
         ", ".join(map(str, size)),
         f"{beside_torch.ours * 1e3:.2f}",
         f"{beside_torch.speedup:.2f}x ({beside_torch.spread})",
+        f"{fused.speedup:.2f}x ({fused.spread})",
         f"{beside_loop.speedup:.1f}x",
     )
     return "| " + " | ".join(cells) + " |"
