@@ -10,7 +10,7 @@ from torch import Tensor
 import ostinato
 from benchmarks.interleave import compare
 
-# (T, B, I, H): the sizes of the eleven settings that RNN benchmarks of the last years have used
+# (T, B, I, H): from all overhead to all arithmetic, and a batch of one
 SIZES = (
     (10, 20, 1, 26),
     (10, 80, 300, 300),
@@ -29,11 +29,11 @@ LAYERS = {
 CELLS = {"LSTM": ostinato.cells.LSTM, "GRU": ostinato.cells.GRU, "RNN": ostinato.cells.Elman}
 
 
-def training_step(layer: torch.nn.Module, xs: Tensor, **options: object) -> None:
+def training_step(module: torch.nn.Module, xs: Tensor, forward: Callable[[], Tensor]) -> None:
     """Forward and backward, gradients of all weights and of xs."""
-    layer.zero_grad()
+    module.zero_grad()
     xs.grad = None
-    layer(xs, **options)[0].sum().backward()
+    forward().sum().backward()
 
 
 def lines() -> Iterator[str]:
@@ -60,23 +60,17 @@ def _row(
     num_steps, batch_size, input_size, hidden_size = size
     xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
     mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
-
     cell = CELLS[name](input_size, hidden_size)
 
-    def on(backend: str) -> Callable[[], None]:
-        def step() -> None:
-            cell.zero_grad()
-            xs.grad = None
-            ostinato.unroll(cell, xs, backend=backend)[0].sum().backward()
+    def layer_step(layer: torch.nn.Module) -> None:
+        training_step(layer, xs, lambda: layer(xs)[0])
 
-        return step
+    def cell_step(backend: str) -> None:
+        training_step(cell, xs, lambda: ostinato.unroll(cell, xs, backend=backend)[0])
 
-    def peer_step() -> None:
-        training_step(theirs, xs)
-
-    beside_torch = compare(lambda: training_step(mine, xs), peer_step)
-    fused = compare(on("fused"), peer_step)
-    beside_loop = compare(on("fused"), on("eager"), pairs=5)
+    beside_torch = compare(lambda: layer_step(mine), lambda: layer_step(theirs))
+    fused = compare(lambda: cell_step("fused"), lambda: layer_step(theirs))
+    beside_loop = compare(lambda: cell_step("fused"), lambda: cell_step("eager"), pairs=5)
     cells = (
         name,
         ", ".join(map(str, size)),
@@ -90,7 +84,7 @@ def _row(
 
 def ragged_lines() -> Iterator[str]:
     """Rows of different lengths, mean T / 2: lengths= against a PackedSequence."""
-    yield "## Ragged batches: one training step, lengths uniform from 0 to T"
+    yield "## Ragged batches: one training step, lengths uniform from 1 to T"
     yield ""
     yield "| layer | T, B, I, H | against `torch.nn` on a PackedSequence |"
     yield "| --- | --- | --- |"
@@ -113,11 +107,12 @@ def _ragged_row(
     xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
     mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
 
-    def packed() -> None:
-        theirs.zero_grad()
-        xs.grad = None
+    def packed() -> Tensor:
         rows = torch.nn.utils.rnn.pack_padded_sequence(xs, lengths, enforce_sorted=False)
-        theirs(rows)[0].data.sum().backward()
+        return theirs(rows)[0].data
 
-    found = compare(lambda: training_step(mine, xs, lengths=lengths), packed)
+    found = compare(
+        lambda: training_step(mine, xs, lambda: mine(xs, lengths=lengths)[0]),
+        lambda: training_step(theirs, xs, packed),
+    )
     return f"| {name} | {', '.join(map(str, size))} | {found.speedup:.2f}x ({found.spread}) |"
