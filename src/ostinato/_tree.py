@@ -56,6 +56,8 @@ def leaves(tree: Tree) -> list[Tensor]:
     """The leaves, in the order of `paths`."""
     if isinstance(tree, Tensor):
         return [tree]
+    if isinstance(tree, tuple):
+        return [leaf for node in cast("tuple[Tree, ...]", tree) for leaf in leaves(node)]
     return [leaf for _, leaf in paths(tree)]
 
 

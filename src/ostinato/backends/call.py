@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,10 +31,20 @@ class Call:
     initial: State = None
     reverse: bool = False
 
+    @cached_property
+    def x_leaves(self) -> list[Tensor]:
+        """The leaves of xs."""
+        return _tree.leaves(self.xs)
+
+    @cached_property
+    def state_leaves(self) -> list[Tensor]:
+        """The leaves of the state."""
+        return _tree.leaves(self.state)
+
     @property
     def sample(self) -> Tensor:
         """A leaf of xs, for sizes and the device."""
-        return _tree.leaves(self.xs)[0]
+        return self.x_leaves[0]
 
     @property
     def num_steps(self) -> int:

@@ -32,9 +32,10 @@ DIGEST = 32
 """Bytes of a SHA-256."""
 
 NOT_IN_CODE = (
-    "__init__.py", "backend.py", "emit.py", "execute.py", "functions.py", "interpret.py", "ir.py",
-    "loop.py", "nests.py", "program.py", "recipe.py", "record.py", "reverse.py", "rows.py",
-    "run.py", "stream.py", "views.py",
+    "__init__.py", "again.py", "backend.py", "dense.py", "emit.py", "execute.py", "frame.py",
+    "frames.py", "functions.py", "interpret.py", "ir.py", "nests.py", "parallel.py", "pool.py",
+    "program.py", "recipe.py", "record.py", "report.py", "reverse.py", "rows.py", "script.py",
+    "stream.py", "views.py",
 )  # fmt: skip
 """Sources that only make texts, or only run them: the text says all about them."""
 

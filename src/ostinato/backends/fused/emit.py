@@ -70,6 +70,7 @@ class KernelText:
         for nest in nests:
             self.write_nest(nest)
         body = self.lines
+        self.kernel.reads = frozenset(self.used)
         opening = [f"def {self.kernel.name}(cur, rows):"]
         opening += [f"    {buffer_name(b)} = load_i8(cur, {b.number})" for b in self.used.values()]
         opening += ["    for r in range(rows):"]

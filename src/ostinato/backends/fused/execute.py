@@ -1,4 +1,4 @@
-"""The compiled step behind `torch.autograd.Function`: memory in, results out, gradients back."""
+"""A compiled step as one function of autograd: memory for a call, its run, and the way back."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ostinato.backends.fused import parallel
 from ostinato.backends.fused.again import again
+from ostinato.backends.fused.frame import Frame
+from ostinato.backends.fused.frames import Request, frame_backward, frame_forward
+from ostinato.backends.fused.pool import Lease
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.rows import Rows
-from ostinato.backends.fused.run import Memory, Run
 
-LASTING = ("x", "draw", "held", "before", "after", "record", "param")
-"""Buffers of the forward that the backward reads again."""
+Blocks = dict[object, Tensor]
+"""The memory of a run, by the names that its script has for it."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +37,28 @@ class Job:
         return tensors[:a], tensors[a:b], tensors[b:]
 
 
+@dataclass
+class Kept:
+    """What the forward leaves for the backward."""
+
+    frame: Frame
+    blocks: Blocks
+    lasting: Lease
+
+
 class Unrolled(torch.autograd.Function):
     """(xs, starts, params) to (ys, last states), over all steps."""
 
     @staticmethod
     def forward(ctx: Any, job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
-        run = prepare(job, tensors)
-        run.go()
-        ys = outputs(job, run)
-        finals = tuple(final(job, run, c.index) for c in moving(job))
+        kept = push(job, tensors)
+        results = (*outputs(job, kept.blocks), *finals(job, kept.blocks))
         if job.recipe.backward is not None:
-            ctx.job, ctx.memory, ctx.weights = job, remembered(job, run), run.weights
+            ctx.job, ctx.kept = job, kept
             # the inputs for gradients of gradients, ys to see whether the caller changed them
-            ctx.save_for_backward(*tensors, *ys)
+            ctx.save_for_backward(*tensors, *results[: len(job.recipe.forward.outputs)])
             ctx.set_materialize_grads(False)
-        return (*ys, *finals)
+        return results
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
@@ -56,19 +66,19 @@ class Unrolled(torch.autograd.Function):
         tensors = ctx.saved_tensors[: len(ctx.needs_input_grad) - 1]
         wanted = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
-            return (None, *pull_again(job, tensors, ctx.memory, grads, wanted))
-        return (None, *pull(job, ctx.memory, ctx.weights, grads, wanted))
+            return (None, *pull_again(job, tensors, ctx.kept, grads, wanted))
+        return (None, *pull(job, ctx.kept, grads, wanted))
 
 
 def pull_again(
     job: Job,
     tensors: tuple[Tensor, ...],
-    memory: Memory,
+    kept: Kept,
     grads: tuple[Tensor | None, ...],
     wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated, where ``create_graph`` asks for them."""
-    draws = [memory["draw", i] for i in range(len(job.recipe.step.draws))]
+    draws = [kept.blocks["draw", i] for i in range(len(job.recipe.step.draws))]
     results = again(job, tensors, draws)
     pairs = [
         (r, g) for r, g in zip(results, grads, strict=True) if g is not None and r.requires_grad
@@ -79,64 +89,69 @@ def pull_again(
     return [next(found) if want else None for want in wanted]
 
 
-def moving(job: Job) -> list[Any]:
-    """The carried leaves that the step changes."""
-    return [c for c in job.recipe.forward.program.carries if not c.held]
+def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
+    """Run forward over all steps."""
+    recipe, rows = job.recipe, job.rows
+    frame = recipe.frame((rows, parallel.num_threads()), frame_forward)
+    blocks = memory(job, tensors)
+    dtype = recipe.dtype
+    for _, place in recipe.forward.outputs:
+        role = place.buffer.role
+        if role not in blocks:
+            length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
+            blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype)
+    for carry in recipe.moving:
+        blocks["final", carry.index] = torch.empty(job.batch, *carry.after.shape, dtype=dtype)
+    return Kept(frame, blocks, run(frame, blocks))
 
 
-def prepare(job: Job, tensors: tuple[Tensor, ...]) -> Run:
-    """The forward run, with the memory that the call brings."""
+def run(frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
+    """Run a frame's script; gives the memory that lasts."""
+    lasting = lasting or Lease(frame.lasting)
+    arena = Lease(frame.arena)
+    addresses: dict[object, int] = {name: block.data_ptr() for name, block in blocks.items()}
+    addresses["lasting"], addresses["arena"] = lasting.address, arena.address
+    frame.script.run(addresses)
+    return lasting
+
+
+def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
+    """What a call brings, contiguous and in the program's dtype."""
     recipe, rows = job.recipe, job.rows
     xs, starts, params = job.split(tensors)
     dtype = recipe.dtype
-    weights = [p.detach().to(dtype).contiguous() for p in params]
-    memory: Memory = {("param", i): w for i, w in enumerate(weights)}
+    blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
     for i, x in enumerate(xs):
-        memory["x", i] = records(x.detach().to(dtype), rows)
+        blocks["x", i] = records(dense(x, dtype), rows)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
-        memory["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype).view(
-            rows.num_records, -1
-        )
+        blocks["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype)
     for carry, start in zip(recipe.forward.program.carries, starts, strict=True):
-        flat = start.detach().to(dtype).reshape(rows.num_rows, -1)
-        if carry.held:
-            memory["held", carry.index] = flat.contiguous()
-        else:
-            memory["before", carry.index] = memory["after", carry.index] = states(
-                job, carry.index, flat
-            )
-    return Run(recipe.ahead, rows, rows.clocks, memory, weights)
+        blocks["held" if carry.held else "start", carry.index] = dense(start, dtype)
+    return blocks
+
+
+def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
+    """The numbers of a tensor side by side in memory."""
+    t = t.detach()
+    return (t if t.dtype == dtype else t.to(dtype)).contiguous()
 
 
 def records(x: Tensor, rows: Rows) -> Tensor:
     """x [T, B, ...] as one row for each record."""
-    flat = x.reshape(x.shape[0] * x.shape[1], -1)
-    return flat.contiguous() if rows.order is None else flat[rows.order]
+    return x if rows.order is None else x.flatten(0, 1)[rows.order]
 
 
-def states(job: Job, index: int, start: Tensor) -> Tensor:
-    """Memory for a state: its starts and what follows, or two steps of it."""
-    rows = job.rows
-    buffer = next(b for b in job.recipe.forward.buffers if b.role == ("after", index))
-    if buffer.clock == "carry_after":
-        made = start.new_empty(2 * rows.num_rows, start.shape[1])
-        made[: rows.num_rows] = start
-        made[rows.num_rows :] = start
-        return made
-    made = start.new_empty(rows.num_rows + rows.num_records, start.shape[1])
-    made[rows.first : rows.first + rows.num_rows] = start
-    return made
-
-
-def outputs(job: Job, run: Run) -> tuple[Tensor, ...]:
+def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
+    rows = job.rows
     found: list[Tensor] = []
-    for output, place in run.plan.outputs:
-        width = output.value.size
-        rows = run.all_rows(place.buffer)[:, place.offset : place.offset + width]
-        found.append(shaped(job, rows, output.value.shape))
-    return tuple(found)
+    for output, place in job.recipe.forward.outputs:
+        block = blocks[place.buffer.role]
+        first = rows.records if place.buffer.role[0] == "after" else 0
+        part = block[first : first + rows.num_records, place.offset :][:, : output.value.size]
+        found.append(shaped(job, part, output.value.shape))
+    return found
 
 
 def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
@@ -155,103 +170,63 @@ def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
     )
 
 
-def final(job: Job, run: Run, index: int) -> Tensor:
+def finals(job: Job, blocks: Blocks) -> list[Tensor]:
     """The last state of every row of the batch."""
-    rows, made = job.rows, run.memory["after", index]
-    buffer = next(b for b in run.plan.buffers if b.role == ("after", index))
-    shape = next(c.after.shape for c in run.plan.program.carries if c.index == index)
-    if buffer.clock == "carry_after":
-        last: Any = parity_rows(job)
-    else:
-        last = rows.last
-    return made[last].clone().view(job.batch, *shape)
-
-
-def parity_rows(job: Job) -> Any:
-    """Where the last states lie in two-step memory: by whether a row has an odd length."""
-    rows = job.rows
-    if rows.lengths is None or rows.final_rows is None:
-        start = (len(rows.clocks) % 2) * rows.num_rows
-        return slice(start, start + rows.num_rows)
-    return rows.final_rows + (rows.lengths[rows.final_rows] % 2) * rows.num_rows
-
-
-def remembered(job: Job, run: Run) -> Memory:
-    """What the backward reads."""
-    back = job.recipe.backward
-    assert back is not None
-    draws = [("draw", i) for i in range(len(job.recipe.step.draws))]
-    roles = draws + [b.role for b in back.buffers if b.role[0] in LASTING]
-    return {role: run.memory[role] for role in roles}
+    return [blocks["final", carry.index] for carry in job.recipe.moving]
 
 
 def pull(
-    job: Job,
-    memory: Memory,
-    weights: list[Tensor],
-    grads: tuple[Tensor | None, ...],
-    wanted: tuple[bool, ...],
+    job: Job, kept: Kept, grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """The gradients of xs, starts and params."""
-    back = job.recipe.backward
+    recipe, rows = job.recipe, job.rows
+    back = recipe.backward
     assert back is not None
-    rows = job.rows
-    ys = len(job.recipe.forward.outputs)
-    memory = dict(memory)
-    for i, (output, _) in enumerate(job.recipe.forward.outputs):
-        memory["dy", i] = output_gradient(job, grads[i], output.value.size)
-    last = dict(zip((c.index for c in moving(job)), grads[ys:], strict=True))
-    for carry in back.program.carries:
-        memory["carry", carry.index] = memory["carry_after", carry.index] = carried(
-            job, last.get(carry.index), carry.before.size
+    count = len(recipe.forward.outputs)
+    lasts = {c.index: g for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None}
+    request = Request(job.split(wanted), frozenset(lasts), kept.frame)
+    frame = recipe.frame((rows, parallel.num_threads(), request), frame_backward)
+    blocks = dict(kept.blocks)
+    for i, (output, _) in enumerate(recipe.forward.outputs):
+        blocks["dy", i] = output_gradient(job, grads[i], output.value.size)
+    for index, last in lasts.items():
+        blocks["dlast", index] = carried(job, last)
+    for _, place in back.outputs:
+        blocks[place.buffer.role] = torch.empty(
+            rows.num_records, place.buffer.width, dtype=recipe.dtype
         )
-    run = Run(job.recipe.behind, rows, rows.clocks_back, memory, weights)
-    run.go()
+    for block in frame.script.blocks:
+        if isinstance(block, tuple) and block[0] == "grad":
+            blocks[block] = torch.empty_like(blocks["param", block[1]])
     xs_wanted, starts_wanted, params_wanted = job.split(wanted)
-    dxs = [input_gradient(job, run, i) if want else None for i, want in enumerate(xs_wanted)]
-    dstarts = [
-        start_gradient(job, run, carry) if want else None
-        for carry, want in zip(back.program.carries, starts_wanted, strict=True)
+    for carry, want in zip(back.program.carries, starts_wanted, strict=True):
+        if want:
+            shape = (rows.num_rows, *carry.before.shape)
+            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype)
+    run(frame, blocks, kept.lasting)
+    dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
+    return [
+        *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],
+        *[
+            blocks["dstart", c.index] if want else None
+            for c, want in zip(back.program.carries, starts_wanted, strict=True)
+        ],
+        *[blocks["grad", i] if want else None for i, want in enumerate(params_wanted)],
     ]
-    found = run.gradients(frozenset(i for i, want in enumerate(params_wanted) if want))
-    dparams = [
-        found.get(i, torch.zeros_like(weights[i]) if want else None) if want else None
-        for i, want in enumerate(params_wanted)
-    ]
-    return [*dxs, *dstarts, *dparams]
 
 
 def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:
     """The gradient of an output, one row for each record."""
     if dy is None:
         return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype)
-    return records(dy, job.rows)
+    return records(dense(dy, job.recipe.dtype), job.rows)
 
 
-def carried(job: Job, last: Tensor | None, size: int) -> Tensor:
-    """Two-step memory for a carried gradient, starting from that of the last state."""
-    rows, width = job.rows, -(-size // 16) * 16
-    made = torch.zeros(2 * rows.num_rows, width, dtype=job.recipe.dtype)
-    if last is not None:
-        flat = last.reshape(job.batch, -1)
-        place: Any = slice(None) if rows.final_rows is None else rows.final_rows
-        for half in (made[: rows.num_rows], made[rows.num_rows :]):
-            half[place, :size] = flat
+def carried(job: Job, last: Tensor) -> Tensor:
+    """The gradient of the last state, for each row; zeros for rows that end before a reset."""
+    rows, last = job.rows, dense(last, job.recipe.dtype)
+    if rows.final_rows is None:
+        return last
+    made = last.new_zeros(rows.num_rows, *last.shape[1:])
+    made[rows.final_rows] = last
     return made
-
-
-def input_gradient(job: Job, run: Run, index: int) -> Tensor | None:
-    """The gradient of one tensor of xs, [T, B, ...]."""
-    for output, place in run.plan.outputs:
-        if output.index == index:
-            rows = run.all_rows(place.buffer)[:, place.offset : place.offset + output.value.size]
-            return shaped(job, rows, output.value.shape)
-    return None
-
-
-def start_gradient(job: Job, run: Run, carry: Any) -> Tensor:
-    """The gradient of the starts [rows, ...], after the last backward step."""
-    rows = job.rows
-    start = (len(rows.clocks) % 2) * rows.num_rows
-    made = run.memory["carry", carry.index][start : start + rows.num_rows, : carry.before.size]
-    return made.reshape(rows.num_rows, *carry.before.shape)

@@ -13,7 +13,7 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from ostinato.backends.fused.loop import CODE
+from ostinato.backends.fused.loop import CODE, SPARE
 from ostinato.backends.fused.memory import call, load_i8, store_i8
 
 CLOCKS = 8
@@ -37,7 +37,7 @@ def run_shard(data, shard):
     steps, num_buffers, buffers = load_i8(data, 0), load_i8(data, 1), load_i8(data, 2)
     clocks, code, length = load_i8(data, 3), load_i8(data, 4), load_i8(data, 5)
     shards = load_i8(data, 7)
-    cur = load_i8(data, 6) + 8 * num_buffers * shard
+    cur = load_i8(data, 6) + 8 * (num_buffers + SPARE) * shard
     for t in range(steps):
         clock = clocks + 8 * CLOCKS * (t * shards + shard)
         rows = load_i8(clock, CLOCKS - 1)

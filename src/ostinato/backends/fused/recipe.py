@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from ostinato.backends.fused.compile import compile_text
 from ostinato.backends.fused.emit import emit
+from ostinato.backends.fused.frame import Frame
 from ostinato.backends.fused.ir import topological
 from ostinato.backends.fused.lower.step import Step
 from ostinato.backends.fused.passes.keep import keep
 from ostinato.backends.fused.passes.merge import accumulate, merge
 from ostinato.backends.fused.passes.place import complete, full
 from ostinato.backends.fused.passes.plan import Place, Plan, padded
-from ostinato.backends.fused.program import Program, forward
+from ostinato.backends.fused.program import Carry, Program, forward
 from ostinato.backends.fused.reverse import Wanted, reverse
-from ostinato.backends.fused.run import Layout
 
+FRAMES = 32
+"""Frames of one recipe that are kept, the newest."""
 TYPES = {torch.float32: "f4", torch.float64: "f8"}
 
 
@@ -30,6 +34,7 @@ class Recipe:
     dtype: torch.dtype
     forward: Plan
     backward: Plan | None
+    frames: dict[tuple[Any, ...], Frame] = field(default_factory=dict[Any, Frame])
 
     @property
     def kind(self) -> str:
@@ -50,15 +55,20 @@ class Recipe:
         return compile_text(self.text, names)
 
     @cached_property
-    def ahead(self) -> Layout:
-        """The tables of the forward plan."""
-        return Layout(self.forward, self.kind, self.kernels)
+    def moving(self) -> list[Carry]:
+        """The carried leaves that the step changes."""
+        return [c for c in self.forward.program.carries if not c.held]
 
-    @cached_property
-    def behind(self) -> Layout:
-        """The tables of the backward plan."""
-        assert self.backward is not None
-        return Layout(self.backward, self.kind, self.kernels)
+    def frame(self, key: tuple[Any, ...], make: Callable[..., Frame]) -> Frame:
+        """The frame for (rows, threads, ...), kept for the next call of the same size."""
+        if not key[0].dense:
+            return make(self, *key)
+        found = self.frames.get(key)
+        if found is None:
+            found = self.frames[key] = make(self, *key)
+            for old in list(self.frames)[:-FRAMES]:
+                self.frames.pop(old, None)
+        return found
 
 
 def make_recipe(step: Step, dtype: torch.dtype, wanted: Wanted | None) -> Recipe:

@@ -17,7 +17,7 @@ from torch import Tensor
 RECORD, BEFORE, AFTER, ROW, CARRY, CARRY_AFTER, SHARD, COUNT = range(8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The order of a run. Index tensors are None where they would change nothing."""
 
@@ -56,6 +56,14 @@ class Rows:
     @property
     def shards(self) -> int:
         return self.clocks.shape[1]
+
+    @property
+    def final_halves(self) -> Tensor | slice:
+        """Where in two steps of memory the last states lie: by whether a row has an odd length."""
+        if self.lengths is None or self.final_rows is None:
+            start = (len(self.clocks) % 2) * self.num_rows
+            return slice(start, start + self.num_rows)
+        return self.final_rows + (self.lengths[self.final_rows] % 2) * self.num_rows
 
 
 def shard_starts(rows: int, shards: int) -> np.ndarray:

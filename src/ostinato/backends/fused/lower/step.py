@@ -55,6 +55,11 @@ class Step:
                 wanted |= {id(t) for t in op.tensors()}
         return found
 
+    def without_tensors(self) -> Step:
+        """The step without what it was recorded with; params keep their shapes only."""
+        shapes = tuple(t.detach().to("meta") for t in self.params)
+        return replace(self, params=shapes, outside=(), captured=(), shared=())
+
 
 def lower(recording: Recording, dtype: torch.dtype, names: dict[int, str]) -> Step:
     """The step of a recording; ``names`` of captured tensors by id. Raises Refusal."""

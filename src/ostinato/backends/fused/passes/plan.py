@@ -61,6 +61,8 @@ class Kernel:
     """What it can read from memory; all else it works out."""
     stores: list[tuple[Value, Place]] = field(default_factory=list[tuple[Value, Place]])
     sums: list[tuple[Sum, Place]] = field(default_factory=list[tuple[Sum, Place]])
+    reads: frozenset[int] = frozenset()
+    """The numbers of the buffers that its text reads or writes, once there is one."""
 
     @property
     def empty(self) -> bool:
