@@ -102,6 +102,9 @@ class Lift(Cell):
     ) -> State:
         return ()
 
+    def __repr__(self) -> str:
+        return repr(self.module)  # a printed stack shows what its author wrote
+
 
 class OverTime(nn.Module):
     """Base of modules that run a whole sequence or keep a state themselves, and so are no cells."""
