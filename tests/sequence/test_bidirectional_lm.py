@@ -84,7 +84,9 @@ def test_what_stands_in_the_padding_is_never_seen() -> None:
     assert all(p.grad.isfinite().all() for p in module.parameters())
 
 
-def test_trees_and_copies() -> None:
+def test_trees_copies_and_no_rows() -> None:
+    no_rows = BiSequencerLM(gru())(XS[:, :0], resets=torch.zeros(7, 0, dtype=torch.bool))
+    assert no_rows.shape == (7, 0, 10)
     entry = next(entry for entry in ENTRIES if entry.name == "user_pair_input")
     module = BiSequencerLM(entry.make())
     ys = module(entry.inputs(4, 2, torch.float32))
