@@ -151,6 +151,28 @@ class Joined(nn.Module):
 
 
 @final
+class Side(nn.Module):
+    """A pair (x, h) side by side, [x; h]."""
+
+    def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
+        return torch.cat(pair, -1)
+
+
+@final
+class Memory(nn.Module):
+    """A module for `Recurrence` with a matrix: (x, (h [B, H], m [B, 2, 3])) to the same."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(input_size + hidden_size + 6, hidden_size)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        h, m = state
+        h = torch.tanh(self.map(torch.cat([x, h, m.flatten(1)], -1)))
+        return h, 0.9 * m + h[:, :2, None] * h[:, None, 2:5]
+
+
+@final
 class Times(nn.Module):
     """a * b, Torch's ``CMulTable``."""
 
@@ -242,6 +264,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("recurrence_gru", lambda: Recurrence(nn.GRUCell(I, H), H)),
     Entry("recurrence_rnn", lambda: Recurrence(nn.RNNCell(I, H), H)),
     Entry("recurrence_module", lambda: Recurrence(Joined(I, H), H)),
+    Entry("recurrence_sizes", lambda: Recurrence(Memory(I, H), (H, [2, 3]))),
+    Entry("recurrence_cell", lambda: Recurrence(Stack(Side(), lstm(I + H, 4), gru(4, H)), H)),
     Entry("recurrent", lambda: Recurrent(H, nn.Linear(I, H), nn.Linear(H, H))),
     Entry(
         "recurrent_start_module",

@@ -14,12 +14,14 @@ import ostinato
 from catalogue import H, I, MinimalGated, lstm
 from ostinato import (
     BiSequencer,
+    BiSequencerLM,
     HeldDropout,
     Lift,
     Recurrence,
     Recurrent,
     RecurrentDropout,
     Recursor,
+    Repeater,
     Residual,
     Sequencer,
     Stack,
@@ -27,8 +29,11 @@ from ostinato import (
     Zoneout,
     cells,
     explain,
+    last,
+    reverse,
     unroll,
 )
+from ostinato.criteria import NormStabilizer
 from ostinato.errors import (
     ArgumentError,
     BackendError,
@@ -102,10 +107,27 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
         ShapeError, "x", "[2, 5]", "[2, 3]",
     ),
     "hidden_size of a module": (
-        lambda: Recurrence(nn.GRUCell(3, 5), [5]), ArgumentError, "hidden_size", "tuple", "[5]",
+        lambda: Recurrence(nn.GRUCell(3, 5), {5}), ArgumentError, "hidden_size", "tuple", "{5}",
     ),
     "zero hidden_size": (
         lambda: Recurrence(nn.GRUCell(3, 5), 0), ArgumentError, "hidden_size", "positive", "0",
+    ),
+    "a list in a list": (
+        lambda: Recurrence(nn.GRUCell(3, 5), [[5]]), ArgumentError, "hidden_size", "list", "[[5]]",
+    ),
+    "no sizes": (lambda: Recurrence(nn.GRUCell(3, 5), ()), ArgumentError, "hidden_size", "a", "()"),
+    "no module to recur": (
+        lambda: Recurrence(torch.tanh, 5), DtypeError, "module", "torch.nn.Module", "tanh",
+    ),
+    "a shell to recur": (
+        lambda: Recurrence(Recursor(CELL), 5), DtypeError, "module", "one step", "Recursor",
+    ),
+    "no input": (
+        lambda: Recurrent(5, 3, nn.Linear(5, 5)), DtypeError, "input", "torch.nn.Module", "3",
+    ),
+    "no transfer": (
+        lambda: Recurrent(5, nn.Linear(3, 5), nn.Linear(5, 5), torch.tanh),
+        DtypeError, "transfer", "torch.nn.Module", "tanh",
     ),
     "a module that returns a pair": (
         lambda: unroll(Recurrence(Pair(), 5), XS), DtypeError, "module", "-> h,", "returned tuple",
@@ -155,9 +177,48 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
     "chunks of two lengths": (
         lambda: ostinato.chunks((XS, XS[:2]), 2), ArgumentError, "xs", "one length", "[2, 5]",
     ),
-    "a list of steps to a shell": (
-        lambda: Sequencer(CELL)([Z(2, I)]), DtypeError, "xs", "tensor", "a list",
+    "a list of steps to unroll two ways": (
+        lambda: BiSequencer(CELL)([Z(2, I)]), DtypeError, "xs", "tensor", "a list",
     ),
+    "a list of unlike steps": (
+        lambda: Sequencer(CELL)([Z(2, I), Z(3, I)]), ShapeError, "xs[1]", "[2, 3]", "[3, 3]",
+    ),
+    "a list of numbers": (
+        lambda: Sequencer(CELL)([Z(2, I), 3.0]), StateError, "xs[1]", "a tensor", "float",
+    ),
+    "lengths of a list": (
+        lambda: Sequencer(CELL)([Z(2, I)], lengths=[2, 1]), ArgumentError, "lengths", "T=1", "2",
+    ),
+    "no module to sequence": (
+        lambda: Sequencer("lstm"), DtypeError, "module", "torch.nn.Module", "'lstm'",
+    ),
+    "no module to go back": (
+        lambda: BiSequencer(CELL, 3), DtypeError, "module", "torch.nn.Module", "3",
+    ),
+    "one step both ways": (
+        lambda: BiSequencerLM(CELL)(XS[:1]), ShapeError, "xs", "at least 2 steps", "1",
+    ),
+    "merge of a language model": (
+        lambda: BiSequencerLM(CELL, merge="mul"), ArgumentError, "merge", '"sum"', "mul",
+    ),
+    "num_steps": (lambda: Repeater(CELL, 0), ArgumentError, "num_steps", "at least 1", "0"),
+    "num_steps of a float": (lambda: Repeater(CELL, 2.0), ArgumentError, "num_steps", "1", "2.0"),
+    "a sequence to repeat": (
+        lambda: Repeater(CELL, 2)(XS), ShapeError, "x", "one step [B, 3]", "[5, 2, 3]",
+    ),
+    "a number to repeat": (
+        lambda: Repeater(nn.Tanh(), 2)(Z(())), ShapeError, "x", "[B, ...]", "a number",
+    ),
+    "reverse a list": (lambda: reverse([Z(2)]), DtypeError, "xs", "tensor", "a list"),
+    "reverse too much": (lambda: reverse(XS, [6, 1]), ArgumentError, "lengths", "T=5", "1 to 6"),
+    "last of a vector": (lambda: last(Z(3)), ShapeError, "ys", "time first", "[3]"),
+    "last of fewer rows": (lambda: last(XS, [1]), ShapeError, "lengths", "[2]", "[1]"),
+    "beta": (lambda: NormStabilizer(-1), ArgumentError, "beta", "at least 0", "-1"),
+    "reduction": (
+        lambda: NormStabilizer(reduction="none"), ArgumentError, "reduction", '"mean"', "none",
+    ),
+    "norms of a pair": (lambda: NormStabilizer()((XS, XS)), ShapeError, "hs", "[T, B, H]", "([5"),
+    "norms of numbers": (lambda: NormStabilizer()(XS[0]), ShapeError, "hs", "[T, B, H]", "[2, 3]"),
     "a sequence to a step": (lambda: Recursor(CELL)(XS), ShapeError, "x", "[B, 3]", "[5, 2, 3]"),
     "a number to a recursor": (
         lambda: Recursor(nn.Tanh())(Z(())), ShapeError, "x", "[B, ...]", "a number",

@@ -27,12 +27,16 @@ from ostinato.combine import (
 from ostinato.flat import flatten_parameters_and_grads
 from ostinato.sequence import (
     BiSequencer,
+    BiSequencerLM,
     Explanation,
     Recursor,
+    Repeater,
     Sequencer,
     chunks,
     detach,
     explain,
+    last,
+    reverse,
     unroll,
 )
 
@@ -43,6 +47,7 @@ except PackageNotFoundError:  # the source tree without an installation
 
 __all__ = [
     "BiSequencer",
+    "BiSequencerLM",
     "Cell",
     "Composite",
     "EmitState",
@@ -55,6 +60,7 @@ __all__ = [
     "Recurrent",
     "RecurrentDropout",
     "Recursor",
+    "Repeater",
     "Residual",
     "Sequencer",
     "Stack",
@@ -70,6 +76,8 @@ __all__ = [
     "explain",
     "flatten_parameters_and_grads",
     "init",
+    "last",
     "nn",
+    "reverse",
     "unroll",
 ]

@@ -102,6 +102,9 @@ class Lift(Cell):
     ) -> State:
         return ()
 
+    def __repr__(self) -> str:
+        return repr(self.module)  # a printed stack shows what its author wrote
+
 
 class OverTime(nn.Module):
     """Base of modules that run a whole sequence or keep a state themselves, and so are no cells."""
@@ -115,6 +118,7 @@ def as_cell(module: nn.Module) -> Cell:
     """
     if isinstance(module, Cell):
         return module
+    check_module("module", module)
     if isinstance(module, nn.Sequential) and any(isinstance(m, Cell) for m in module.modules()):
         raise DtypeError(
             "module",
@@ -129,22 +133,26 @@ def as_cell(module: nn.Module) -> Cell:
             got=f"torch.nn.{type(module).__name__}, which has a state",
             remedy=f"Use Recurrence(module, {recurrence_size(module)}).",
         )
-    if isinstance(module, (nn.RNNBase, OverTime)):
-        ours = "ostinato" if isinstance(module, OverTime) else "torch.nn"
+    return Lift(module)
+
+
+def check_module(argument: str, module: object) -> None:
+    """Raise DtypeError for what is no module, and for modules that run over time themselves."""
+    if not isinstance(module, nn.Module):
         raise DtypeError(
-            "module",
-            wanted="a Cell or a stateless module, which take one step",
-            got=f"{ours}.{type(module).__name__}, which runs over time itself",
-            remedy="Use a cell of ostinato.cells, or Recurrence round a torch.nn cell.",
-        )
-    if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise DtypeError(
-            "module",
+            argument,
             wanted="a Cell or a torch.nn.Module",
             got=repr(module),
             remedy="Wrap a function in a module.",
         )
-    return Lift(module)
+    if isinstance(module, (nn.RNNBase, OverTime)):
+        ours = "ostinato" if isinstance(module, OverTime) else "torch.nn"
+        raise DtypeError(
+            argument,
+            wanted="a Cell or a stateless module, which take one step",
+            got=f"{ours}.{type(module).__name__}, which runs over time itself",
+            remedy="Use a cell of ostinato.cells, or Recurrence round a torch.nn cell.",
+        )
 
 
 def recurrence_size(module: nn.RNNCellBase) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from catalogue import DictCell, MinimalGated, gru, lstm
+from catalogue import DictCell, MinimalGated, Side, gru, lstm
 from ostinato import (
     EmitState,
     LayerNorm,
@@ -140,6 +140,52 @@ def test_recurrence_knows_the_input_size_of_its_module() -> None:
     assert Recurrence(nn.Bilinear(3, 5, 5), 5).input_size is None
 
 
+def test_recurrence_keeps_states_of_any_rank_and_nesting() -> None:
+    class Two(nn.Module):
+        """A module whose state is a pair of pairs, with a matrix in it."""
+
+        def forward(self, x: Tensor, state: Any) -> Any:
+            (h, m), (c,) = state
+            return (h + x, m + x[:, :2, None]), (c + h.sum(-1, keepdim=True),)
+
+    cell = Recurrence(Two(), ((3, [2, 4]), (1,)))
+    (hs, ms), state = unroll(cell, XS)
+    torch.testing.assert_close(hs, XS.cumsum(0))
+    torch.testing.assert_close(ms, XS.cumsum(0)[..., :2, None].expand(6, 4, 2, 4))
+    torch.testing.assert_close(state[1][0], hs[:-1].sum((0, 2))[:, None])
+    assert cell.initial_state(4)[0][1].shape == (4, 2, 4)
+
+
+def test_nested_recurrence() -> None:
+    """The step by hand: the inner cell reads x beside the last y, and has a state of its own."""
+    inner = Stack(Side(), lstm(3 + 5, 4), nn.Linear(4, 5), nn.Sigmoid())
+    cell = Recurrence(inner, 5)
+    y, state, want = torch.zeros(4, 5), inner.initial_state(4), []
+    for x in XS:
+        y, state = inner((x, y), state)
+        want.append(y)
+    ys, after = unroll(cell, XS)
+    torch.testing.assert_close(ys, torch.stack(want))
+    torch.testing.assert_close(after, (y, state))
+
+
+def test_recurrences_in_recurrences() -> None:
+    inner = Recurrence(Stack(Side(), lstm(3 + 5 + 2, 2)), 2)
+
+    class Flat(nn.Module):
+        """((x, h), g) as the pair ([x; h], g)."""
+
+        def forward(self, pair: Any) -> Any:
+            return torch.cat(pair, -1)
+
+    cell = Recurrence(Stack(Flat(), inner, nn.Linear(2, 5)), 5)
+    ys, state = unroll(cell, XS)
+    assert ys.shape == (6, 4, 5)
+    torch.testing.assert_close(state.h, ys[-1])
+    again, _ = unroll(cell, XS[3:], unroll(cell, XS[:3])[1])
+    torch.testing.assert_close(again, ys[3:])
+
+
 def test_recurrent_starts_without_feedback() -> None:
     feed, back = nn.Linear(3, 5), nn.Linear(5, 5)
     cell = Recurrent(5, feed, back)
@@ -221,5 +267,6 @@ def test_a_composite_that_remakes_its_state_cannot_be_reset_by_layers() -> None:
 def test_what_combinators_say_of_themselves() -> None:
     cell = Stack(gru(), Residual(lstm(5, 5)), skip="dense")
     assert "skip='dense'" in repr(cell)
+    assert "(start): Bias(5)" in repr(Recurrent(5, nn.Linear(3, 5), nn.Linear(5, 5)))
     assert "hidden_size=(5, 5)" in repr(Recurrence(nn.LSTMCell(3, 5), (5, 5)))
     assert len(str(explain(Stack(gru(), Residual(lstm(5, 5))))).splitlines()) == 4

@@ -20,6 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 ROOT = [
     "BiSequencer",
+    "BiSequencerLM",
     "Cell",
     "Composite",
     "EmitState",
@@ -32,6 +33,7 @@ ROOT = [
     "Recurrent",
     "RecurrentDropout",
     "Recursor",
+    "Repeater",
     "Residual",
     "Sequencer",
     "Stack",
@@ -47,7 +49,9 @@ ROOT = [
     "explain",
     "flatten_parameters_and_grads",
     "init",
+    "last",
     "nn",
+    "reverse",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""

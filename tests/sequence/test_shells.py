@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from catalogue import gru, lstm
+from catalogue import ENTRIES, gru, lstm
 from ostinato import Recursor, Sequencer, WeightDrop, chunks, detach, unroll
 from ostinato.errors import StateError
 
@@ -146,6 +146,33 @@ def test_a_shell_is_copied_and_saved_with_its_state() -> None:
     torch.testing.assert_close(loaded(XS), want)
     assert not any("state" in key for key in shell.state_dict())
     assert copy.deepcopy(Recursor(gru())).state is None
+
+
+def test_a_list_of_steps_gives_a_list_of_steps() -> None:
+    shell = Sequencer(lstm(), nn.Linear(5, 2), remember="both")
+    want = shell(XS)
+    got = shell.forget()(list(XS), lengths=[4, 4])
+    assert isinstance(got, list)
+    torch.testing.assert_close(torch.stack(got), want)
+    torch.testing.assert_close(shell([XS[0]])[0], shell.forget()(torch.cat([XS, XS[:1]]))[-1])
+    assert shell([]) == []
+    entry = next(entry for entry in ENTRIES if entry.name == "user_pair_input")
+    pairs = entry.inputs(3, 2, torch.float32)
+    shell = Sequencer(entry.make())
+    got = shell([(floats, index) for floats, index in zip(*pairs, strict=True)])
+    torch.testing.assert_close(torch.stack([y["square"] for y in got]), shell(pairs)["square"])
+
+
+@pytest.mark.parametrize("kind", [Sequencer, Recursor])
+def test_the_outermost_shell_keeps_the_state(kind: type) -> None:
+    inner = Recursor(lstm())
+    inner(XS[0])
+    shell = kind(Recursor(inner), Sequencer(nn.Linear(5, 2)), remember="both")
+    x = XS if kind is Sequencer else XS[0]
+    twin = kind(inner.cell, shell.cell.layers[1], remember="both")
+    for _ in range(2):
+        torch.testing.assert_close(shell(x), twin(x))
+    assert kind(inner).cell is inner.cell
 
 
 def test_chunks_and_detach_are_truncated_back_propagation() -> None:

@@ -1,64 +1,99 @@
-"""Cells written for torch, or by others, as cells of this library."""
+"""Cells written for torch, or by others, as cells of this library; and outputs fed back."""
 
 from __future__ import annotations
 
-from typing import Any, cast, final
+from typing import Any, NamedTuple, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
-from ostinato.cell import Cell, zeros
+from ostinato.cell import Cell, check_module, zeros
 from ostinato.errors import ArgumentError, DtypeError
 from ostinato.typing import State, Tree
+
+Sizes: TypeAlias = "int | list[int] | tuple[Sizes, ...]"
+"""The width of a tensor [B, H], the sizes of one [B, ...], or a tuple with one for each."""
+
+
+class Fed(NamedTuple):
+    """What `Recurrence` carries round a cell: the h that it feeds back, and the cell's state."""
+
+    h: Tree
+    state: State
 
 
 @final
 class Recurrence(Cell):
     """A module ``(x, h) -> h``, or ``(x, (h, c)) -> (h, c)``, as a cell with y = h.
 
-    ``hidden_size`` is the width of h, or the tuple of the widths of (h, c, ...); the state starts
-    at zero. ``torch.nn.LSTMCell(I, H)`` is ``Recurrence(module, (H, H))``, ``torch.nn.GRUCell``
+    ``hidden_size`` is the width of h [B, H], a list of sizes for an h [B, ...] of higher rank, or
+    the tuple of those of (h, c, ...), nested at will; the state starts at zero.
+    ``torch.nn.LSTMCell(I, H)`` is ``Recurrence(module, (H, H))``, ``torch.nn.GRUCell``
     ``Recurrence(module, H)``, and cells of other packages with these conventions work unchanged.
+
+    A `Cell` in the module's place gives nested recurrence: it reads the pair (x, h) as its x,
+    its y is the next h, and its own state is kept beside h, in ``Fed(h, state)``.
+
     x [B, I], y [B, H]. Torch rnn's ``Recurrence``. Raises ArgumentError for sizes that are not
-    positive, DtypeError where the module returns something else than the state.
+    positive, DtypeError for what is no module and where it returns something else than h.
     """
 
-    def __init__(self, module: nn.Module, hidden_size: int | tuple[int, ...]) -> None:
+    def __init__(self, module: nn.Module, hidden_size: Sizes) -> None:
         super().__init__()
-        sizes = hidden_size if isinstance(hidden_size, tuple) else (hidden_size,)
-        if not sizes or any(not isinstance(n, int) or n < 1 for n in sizes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        check_module("module", module)
+        if not positive(hidden_size):
             raise ArgumentError(
                 "hidden_size",
-                wanted="a positive whole number, or a tuple of them",
+                wanted="a positive whole number, a list of them, or a tuple of such sizes",
                 got=repr(hidden_size),
                 remedy="Give one width for each tensor of the module's state.",
             )
         self.module = module
         self.hidden_size = hidden_size
-        size = getattr(module, "input_size", None)
+        size = None if isinstance(module, Cell) else getattr(module, "input_size", None)
         self.input_size = size if isinstance(size, int) else None
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
-        def start(size: int) -> Tensor:
-            return zeros(self, batch_size, size, dtype=dtype, device=device)
+        def start(sizes: Sizes) -> Tree:
+            if isinstance(sizes, tuple):
+                return tuple(start(one) for one in sizes)
+            widths = sizes if isinstance(sizes, list) else [sizes]
+            return zeros(self, batch_size, *widths, dtype=dtype, device=device)
 
-        if isinstance(self.hidden_size, int):
-            return start(self.hidden_size)
-        return tuple(start(size) for size in self.hidden_size)
+        h = start(self.hidden_size)
+        if not isinstance(self.module, Cell):
+            return h
+        return Fed(h, self.module.initial_state(batch_size, dtype=dtype, device=device))
 
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
-        after = self.module(x, state)
-        if isinstance(self.hidden_size, tuple) and isinstance(after, (tuple, list)):
-            after = tuple(cast("tuple[Tensor, ...]", after))
-            return after[0], after
-        if isinstance(self.hidden_size, int) and isinstance(after, Tensor):
-            return after, after
-        wanted = "h" if isinstance(self.hidden_size, int) else "(h, ...) as its new state"
+        if isinstance(self.module, Cell):
+            made, inner = self.module((x, state.h), state.state)
+            y, h = self._output(made)
+            return y, Fed(h, inner)
+        return self._output(self.module(x, state))
+
+    def _output(self, made: object) -> tuple[Tree, Tree]:
+        """y and h, from what the module returned."""
+        if isinstance(self.hidden_size, tuple) and isinstance(made, (tuple, list)):
+            h = tuple(cast("tuple[Tree, ...]", made))
+            return h[0], h
+        if not isinstance(self.hidden_size, tuple) and isinstance(made, Tensor):
+            return made, made
+        wanted = "(h, ...) as its new state" if isinstance(self.hidden_size, tuple) else "h"
         raise DtypeError(
             "module",
             wanted=f"a module (x, state) -> {wanted}, for hidden_size={self.hidden_size}",
-            got=f"{type(self.module).__name__}, which returned {type(after).__name__}",
+            got=f"{type(self.module).__name__}, which returned {type(made).__name__}",
             remedy="Give hidden_size the structure of the module's state.",
         )
 
     def extra_repr(self) -> str:
         return f"hidden_size={self.hidden_size}"
+
+
+def positive(sizes: object) -> bool:
+    """Whether these are sizes, and all at least 1."""
+    if isinstance(sizes, (tuple, list)):
+        several = cast("tuple[object, ...] | list[object]", sizes)
+        flat = isinstance(sizes, tuple) or all(isinstance(n, int) for n in several)
+        return len(several) > 0 and flat and all(map(positive, several))
+    return isinstance(sizes, int) and not isinstance(sizes, bool) and sizes >= 1

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
-from ostinato.cell import Cell, like, zeros
+from ostinato.cell import Cell, check_module, like, zeros
 from ostinato.cells.gated import check_size
 from ostinato.errors import ArgumentError
 from ostinato.typing import State, Tree
@@ -36,6 +36,9 @@ class Bias(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + self.bias
 
+    def extra_repr(self) -> str:
+        return str(self.bias.numel())
+
 
 class Sum(nn.Module):
     """a + b; Torch's ``CAddTable``."""
@@ -57,7 +60,8 @@ class Recurrent(Cell):
     ``transfer`` defaults to sigmoid, ``merge`` (called with two arguments) to the sum. The
     feedback and its bias have no part in the first step, nor the start in later ones; after a
     reset a row starts again. x as ``input`` takes it, y = h [B, H], state (h, whether the row has
-    started [B, 1]). Raises ArgumentError where the size of h is not known or not positive.
+    started [B, 1]). Raises ArgumentError where the size of h is not known or not positive,
+    DtypeError where a part is no module.
     """
 
     def __init__(
@@ -83,6 +87,10 @@ class Recurrent(Cell):
             argument, size = "hidden_size", hidden_size
         for width in cast("tuple[int, ...]", size if isinstance(size, tuple) else (size,)):
             check_size(argument, width, least=1)
+        parts = {"input": input, "feedback": feedback, "transfer": transfer, "merge": merge}
+        for name, part in parts.items():
+            if part is not None or name in ("input", "feedback"):
+                check_module(name, part)
         self.hidden_size = size
         self.start = start if isinstance(start, nn.Module) else Bias(start)
         self.input, self.feedback = input, feedback
@@ -103,3 +111,6 @@ class Recurrent(Cell):
         later = self.transfer(self.merge(a, self.feedback(state.h)))
         h = _tree.map(lambda f, n: torch.where(state.started, n, f), first, later)
         return h, RecurrentState(h, torch.ones_like(state.started))
+
+    def extra_repr(self) -> str:
+        return f"hidden_size={self.hidden_size}"

@@ -71,3 +71,9 @@ class Stack(Composite):
 
     def extra_repr(self) -> str:
         return "" if self.skip is None else f"skip={self.skip!r}"
+
+    def __repr__(self) -> str:
+        # without the list between, as torch.nn.Sequential shows its layers
+        said = self.extra_repr()
+        head = f"Stack(\n  {said}" if said else "Stack("
+        return head + repr(self.layers).removeprefix("ModuleList(")

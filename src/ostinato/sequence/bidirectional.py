@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import cast, final
+from typing import ClassVar, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
 from ostinato.cell import Cell, OverTime, as_cell
-from ostinato.errors import ArgumentError
+from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import Tree
 
 
-@final
-class BiSequencer(OverTime):
-    """One cell forward and one backward in time, merged: xs [T, B, ...] to ys [T, B, ...].
+class BothWays(OverTime, ABC):
+    """Base of `BiSequencer` and `BiSequencerLM`: a cell forward, a cell backward, and a merge."""
 
-    Schuster and Paliwal 1997; Torch rnn's ``BiSequencer``. ``backward`` defaults to a copy of
-    ``forward`` with parameters drawn anew. ``merge`` is ``"concat"`` (features side by side),
-    ``"sum"``, or a module that is called with both outputs [T, B, ...]. Under lengths and masks
-    the backward cell starts at each row's own last step, and ys is zero at masked steps. Neither
-    cell remembers: a backward one would have to know the future. Raises ArgumentError for an
-    unknown merge, or where the copy cannot be drawn anew.
-    """
+    min_steps: ClassVar[int] = 0
+    """The least T that makes sense."""
 
     def __init__(
         self,
@@ -61,6 +56,13 @@ class BiSequencer(OverTime):
         on the other side of the same border. The options are else those of `ostinato.unroll`.
         """
         num_steps, batch_size = check.sequence(self.forward_cell, xs)
+        if num_steps < self.min_steps:
+            raise ShapeError(
+                "xs",
+                wanted=f"at least {self.min_steps} steps for {type(self).__name__}",
+                got=f"{num_steps}",
+                remedy="Each step is told from those before and after it.",
+            )
         device = _tree.leaves(xs)[0].device
         mask, _ = check.mask(mask, lengths, num_steps, batch_size, device)
         before = None
@@ -72,7 +74,13 @@ class BiSequencer(OverTime):
         back, _ = unroll(
             self.backward_cell, xs, lengths=lengths, mask=given, resets=before, reverse=True
         )
-        return self._merged(ahead, back, mask)
+        return self._merged(*self.contexts(ahead, back, mask, resets), mask)
+
+    @abstractmethod
+    def contexts(
+        self, ahead: Tree, back: Tree, mask: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tree, Tree]:
+        """What is merged, from what the two cells gave [T, B, ...]."""
 
     def _merged(self, ahead: Tree, back: Tree, mask: Tensor | None) -> Tree:
         if isinstance(self.merge, nn.Module):
@@ -87,6 +95,69 @@ class BiSequencer(OverTime):
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}" if isinstance(self.merge, str) else ""
+
+
+@final
+class BiSequencer(BothWays):
+    """One cell forward and one backward in time, merged: xs [T, B, ...] to ys [T, B, ...].
+
+    Schuster and Paliwal 1997; Torch rnn's ``BiSequencer``. ``backward`` defaults to a copy of
+    ``forward`` with parameters drawn anew. ``merge`` is ``"concat"`` (features side by side),
+    ``"sum"``, or a module that is called with both outputs [T, B, ...]. Under lengths and masks
+    the backward cell starts at each row's own last step, and ys is zero at masked steps. Neither
+    cell remembers: a backward one would have to know the future. Raises ArgumentError for an
+    unknown merge, or where the copy cannot be drawn anew.
+    """
+
+    def contexts(
+        self, ahead: Tree, back: Tree, mask: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tree, Tree]:
+        return ahead, back
+
+
+@final
+class BiSequencerLM(BothWays):
+    """Each step from all others: ys[t] merges what is before xs[t] with what is after it.
+
+    As `BiSequencer`, but for the forward cell's output one step earlier and the backward cell's
+    one step later, zero where there is none, so that ys[t] never sees xs[t]: the target of
+    position t is xs[t] itself. Torch rnn's ``BiSequencerLM``, for pseudo-likelihoods and gaps to
+    be filled. Neighbours are found past masked steps, and not beyond a reset. Stack layers inside
+    ``forward`` and ``backward``; a second `BiSequencerLM` on top would see xs[t] through its
+    neighbours. xs [T, B, ...] with T >= 2 to ys [T, B, ...]; ShapeError for fewer steps, other
+    errors are those of `BiSequencer`.
+    """
+
+    min_steps: ClassVar[int] = 2
+
+    def contexts(
+        self, ahead: Tree, back: Tree, mask: Tensor | None, resets: Tensor | None
+    ) -> tuple[Tree, Tree]:
+        sample = _tree.leaves(ahead)[0]
+        there = mask if mask is not None else sample.new_ones(sample.shape[:2], dtype=torch.bool)
+        part = torch.zeros_like(there) if resets is None else resets
+        parts = part.cumsum(0)  # which sequence of its row a step belongs to
+
+        def pick(ys: Tree, steps: Tensor) -> Tree:
+            inside = steps.clamp(0, len(steps) - 1)
+            found = there & (steps == inside) & (parts.gather(0, inside) == parts)
+            return _tree.map(
+                lambda leaf: _padding.zero_masked(_padding.take_steps(leaf, inside), found), ys
+            )
+
+        return pick(ahead, steps_before(there)), pick(back, steps_after(there))
+
+
+def steps_before(mask: Tensor) -> Tensor:
+    """[T, B]: for each step the last one in the mask before it, -1 where there is none."""
+    steps = torch.arange(len(mask), device=mask.device)[:, None]
+    seen = torch.where(mask, steps, -1).cummax(0).values
+    return torch.cat([torch.full_like(seen[:1], -1), seen[:-1]])
+
+
+def steps_after(mask: Tensor) -> Tensor:
+    """[T, B]: for each step the first one in the mask after it, T where there is none."""
+    return len(mask) - 1 - steps_before(mask.flip(0)).flip(0)
 
 
 def redrawn(cell: Cell) -> Cell:

@@ -16,17 +16,27 @@ from ostinato.typing import State, Tree
 
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
+    num_steps, batch_size = sizes("xs", xs)
+    if isinstance(xs, Tensor):
+        _features(cell, xs)
+    for path, leaf in _tree.paths(xs, "xs"):
+        _dtype_and_device(cell, path, leaf)
+    return num_steps, batch_size
+
+
+def sizes(argument: str, xs: Tree) -> tuple[int, int]:
+    """(T, B) of a sequence; raises where it is not a tree of tensors [T, B, ...]."""
     if isinstance(xs, list):
         raise DtypeError(
-            "xs",
+            argument,
             wanted="a tensor [T, B, ...], or a tuple or dict of them",
             got="a list",
-            remedy="Use torch.stack(xs) for a list of steps.",
+            remedy=f"Use torch.stack({argument}) for a list of steps.",
         )
-    found = _tree.paths(xs, "xs")
+    found = _tree.paths(xs, argument)
     if not found:
         raise ShapeError(
-            "xs",
+            argument,
             wanted="at least one tensor [T, B, ...]",
             got="an empty tree",
             remedy="T and B are read from it.",
@@ -34,17 +44,13 @@ def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     first = found[0][1]
     for path, leaf in found:
         if leaf.dim() < 2 or leaf.shape[:2] != first.shape[:2]:
-            sizes = list(first.shape[:2]) if first.dim() >= 2 else ["T", "B"]
+            wanted = list(first.shape[:2]) if first.dim() >= 2 else ["T", "B"]
             raise ShapeError(
                 path,
-                wanted=f"[{sizes[0]}, {sizes[1]}, ...], time first, then the batch",
+                wanted=f"[{wanted[0]}, {wanted[1]}, ...], time first, then the batch",
                 got=str(list(leaf.shape)),
                 remedy="Add a batch dimension with x[:, None] to a single sequence.",
             )
-    if isinstance(xs, Tensor):
-        _features(cell, xs)
-    for path, leaf in found:
-        _dtype_and_device(cell, path, leaf)
     return first.shape[0], first.shape[1]
 
 

@@ -20,12 +20,14 @@ class Remembering(OverTime):
     """A shell round a cell that keeps the state after a call for the next one.
 
     ``remember`` says in which mode it does: ``"train"``, ``"eval"``, ``"both"`` or ``"neither"``.
-    Going from training to evaluation or back always forgets.
+    Going from training to evaluation or back always forgets. A shell among the modules stands for
+    its cell: the outermost shell keeps the state.
     """
 
     def __init__(self, modules: tuple[nn.Module, ...], remember: str) -> None:
         super().__init__()
-        self.cell: Cell = as_cell(modules[0]) if len(modules) == 1 else Stack(*modules)
+        inner = [m.cell if isinstance(m, Remembering) else m for m in modules]
+        self.cell: Cell = as_cell(inner[0]) if len(inner) == 1 else Stack(*inner)
         self._mode = checked_mode(remember)
         self._state: State = None
         self._given = False

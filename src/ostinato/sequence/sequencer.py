@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
+import torch
 from torch import Tensor, nn
 
+from ostinato import _tree
+from ostinato.backends.eager import steps
+from ostinato.errors import ShapeError
 from ostinato.sequence import check
 from ostinato.sequence.remember import Remembering
 from ostinato.sequence.unroll import unroll
@@ -19,8 +23,9 @@ class Sequencer(Remembering):
 
     ``Sequencer(*modules, remember="neither")``. Where it remembers, a call starts from the state
     of the call before by value: gradients do not flow back into that call, so that a long
-    sequence fed in pieces is truncated BPTT. Torch rnn's ``Sequencer``. A batch of another size
-    than the remembered state raises StateError; other errors are those of `ostinato.unroll`.
+    sequence fed in pieces is truncated BPTT. Torch rnn's ``Sequencer``: a list of steps [B, ...]
+    gives a list of steps. A batch of another size than the remembered state raises StateError;
+    other errors are those of `ostinato.unroll`.
     """
 
     def __init__(self, *modules: nn.Module, remember: str = "neither") -> None:
@@ -28,14 +33,18 @@ class Sequencer(Remembering):
 
     def forward(
         self,
-        xs: Tree,
+        xs: Tree | list[Tree],
         *,
         lengths: Tensor | Sequence[int] | None = None,
         mask: Tensor | None = None,
         resets: Tensor | None = None,
         reverse: bool = False,
-    ) -> Tree:
+    ) -> Tree | list[Tree]:
         """xs [T, B, ...] to ys [T, B, ...]; the options are those of `ostinato.unroll`."""
+        listed = isinstance(xs, list)
+        if listed and not xs:
+            return []
+        xs = stacked(cast("list[Tree]", xs)) if listed else xs
         _, batch_size = check.sequence(self.cell, xs)
         ys, state = unroll(
             self.cell,
@@ -47,4 +56,19 @@ class Sequencer(Remembering):
             reverse=reverse,
         )
         self._after(state)
-        return ys
+        return steps(ys) if listed else ys
+
+
+def stacked(xs: list[Tree]) -> Tree:
+    """Steps [B, ...] as one sequence [T, B, ...]; ShapeError where they differ."""
+    for t, x in enumerate(xs):
+        _tree.paths(x, f"xs[{t}]")  # raises where it holds no tensors
+        found = _tree.mismatch(xs[0], x, f"xs[{t}]")
+        if found is not None:
+            raise ShapeError(
+                found.path,
+                wanted=f"{found.wanted}, as in xs[0]",
+                got=found.got,
+                remedy="For rows of different lengths, pad the batch and pass lengths.",
+            )
+    return _tree.map(lambda *leaves: torch.stack(leaves), *xs)
