@@ -10,7 +10,7 @@ from torch import nn
 
 import ostinato
 from catalogue import ENTRIES, MinimalGated, gru, lstm
-from ostinato import Residual, Stack, WeightDrop, cells, explain, unroll
+from ostinato import Recurrence, Residual, Stack, WeightDrop, cells, explain, unroll
 from ostinato.backends import BACKENDS, Backend
 from ostinato.errors import ArgumentError, BackendError
 
@@ -31,9 +31,11 @@ def test_names_are_unique_and_eager_is_the_last_resort() -> None:
 
 
 def test_auto_takes_the_first_that_accepts() -> None:
-    assert used() == used(backend="aten") == "aten"
+    assert used() == used(backend="fused") == "fused"
+    assert used(backend="aten") == "aten"
     assert used(backend="eager") == "eager"
-    assert used(resets=torch.ones(4, 2, dtype=torch.bool)) == "eager"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert used() == "eager"
 
 
 def test_a_block_sets_the_default_and_blocks_nest() -> None:
@@ -45,15 +47,15 @@ def test_a_block_sets_the_default_and_blocks_nest() -> None:
             with pytest.raises(BackendError, match="no layer norm"):
                 unroll(lstm(layer_norm=True), XS)
             with ostinato.backend("auto"):
-                assert used() == "aten"
+                assert used() == "fused"
         assert used() == "eager"
-    assert used() == "aten"
+    assert used() == "fused"
 
 
 def test_a_block_ends_with_an_error_too() -> None:
     with pytest.raises(ZeroDivisionError), ostinato.backend("eager"):
         raise ZeroDivisionError
-    assert used() == "aten"
+    assert used() == "fused"
     with pytest.raises(
         ArgumentError, match="wanted one of 'auto', 'fused', 'aten', 'eager', got 'fused2'"
     ):
@@ -76,32 +78,42 @@ def test_a_block_is_for_its_own_thread() -> None:
     seen["main"] = used()
     done.set()
     thread.join()
-    assert seen == {"other": "eager", "main": "aten"}
+    assert seen == {"other": "eager", "main": "fused"}
 
 
 def test_explain_tells_each_layer_and_why_not_faster() -> None:
-    cell = Stack(lstm(3, 5), Residual(gru(5, 5, layer_norm=True)), MinimalGated(5, 2), nn.Tanh())
+    batchwise = Recurrence(AcrossRows(), 5)
+    cell = Stack(lstm(3, 5), Residual(gru(5, 5, layer_norm=True)), batchwise, nn.Tanh())
     said = str(explain(cell, XS)).splitlines()
     assert [line.split()[0] for line in said] == [
-        "Stack", "LSTM(3,", "Residual", "GRU(5,", "not", "MinimalGated", "not", "Tanh",
+        "Stack", "LSTM(3,", "Residual", "GRU(5,", "Recurrence(hidden_size=5)", "not", "not", "Tanh",
+        "not",
     ]  # fmt: skip
     assert said[0].endswith("layer by layer:")
     assert said[1].startswith("  LSTM(3, 5)")
-    assert said[1].endswith("aten   torch's oneDNN or native kernel")
+    assert "fused  compiled" in said[1]
     assert said[3].startswith("    GRU(5, 5, layer_norm=True)")
-    assert "eager  a Python loop over the steps" in said[3]
-    assert said[4].strip() == "not aten: torch's GRU kernel has no layer norm"
-    assert said[6].strip() == "not aten: torch has no kernel for MinimalGated"
+    assert "eager  a Python loop over the steps" in said[4]
+    assert "not fused: aten.mean.dim acts across the rows of the batch, at" in said[5]
+    assert said[6].strip() == "not aten: torch has no kernel for Recurrence"
     assert said[7].endswith("applied once to all steps")
+    assert said[8].strip() == "not fused: a stateless module has no recurrence to compile"
     assert repr(explain(cell, XS)) == str(explain(cell, XS))
 
 
+class AcrossRows(nn.Module):
+    """What no compiler of rows can take."""
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        return h - x.mean(0)
+
+
 def test_explain_needs_no_input_where_the_cell_says_its_size() -> None:
-    assert explain(lstm()).segments[0].backend == "aten"
-    assert explain(lstm().double()).segments[0].backend == "aten"
-    masked = explain(lstm(), XS, lengths=[1, 2])
+    assert explain(lstm()).segments[0].backend == "fused"
+    assert explain(lstm().double()).segments[0].backend == "fused"
+    masked = explain(lstm(), XS, lengths=[1, 2], backend="aten")
     assert "packed rows" in str(masked)
-    assert "packed" not in str(explain(gru(), XS, lengths=[1, 2]))
+    assert "packed" not in str(explain(gru(), XS, lengths=[1, 2], backend="aten"))
 
 
 def test_explain_changes_nothing() -> None:
@@ -164,12 +176,4 @@ def test_layers_run_at_once_where_steps_are_independent() -> None:
 
 def test_weight_drop_runs_its_cell_on_the_fast_path_in_training() -> None:
     said = explain(WeightDrop(lstm(), 0.5), XS)
-    assert [segment.backend for segment in said.segments] == ["", "aten"]
-
-
-def test_auto_passes_over_a_backend_that_is_by_name_only() -> None:
-    by_name = [backend.name for backend in ostinato.backends.BACKENDS if backend.by_name_only]
-    assert by_name == ["fused"]
-    cell = ostinato.EmitState(lstm())
-    assert "fused" not in str(ostinato.explain(cell, XS))
-    assert "fused" in str(ostinato.explain(cell, XS, backend="fused"))
+    assert [segment.backend for segment in said.segments] == ["", "fused"]

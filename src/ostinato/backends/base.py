@@ -15,9 +15,6 @@ class Backend(ABC):
     name: ClassVar[str]
     """What `unroll(backend=...)` calls it."""
 
-    by_name_only: ClassVar[bool] = False
-    """Whether ``auto`` passes it over, so that it runs only where it is asked for."""
-
     @abstractmethod
     def refuse(self, call: Call) -> str | None:
         """Why this backend cannot run the call, as the end of a sentence; None where it can."""

@@ -19,7 +19,7 @@ from ostinato.errors import ArgumentError, BackendError, StateError
 from ostinato.typing import State, Tree
 
 BACKENDS: tuple[Backend, ...] = (Fused(), Aten(), Eager())
-"""Every backend, the fastest first. ``auto`` takes the first that it may and that accepts."""
+"""Every backend, the fastest first. ``auto`` takes the first that accepts."""
 
 _default: ContextVar[str] = ContextVar("ostinato_backend", default="auto")
 
@@ -124,7 +124,7 @@ def choose(call: Call, name: str) -> tuple[Backend, tuple[str, ...]]:
     """The backend that runs the call, and what those before it said."""
     refusals: list[str] = []
     for candidate in BACKENDS:
-        if name != candidate.name and (name != "auto" or candidate.by_name_only):
+        if name not in (candidate.name, "auto"):
             continue
         reason = candidate.refuse(call)
         if reason is None:

@@ -56,8 +56,6 @@ class Fused(Backend):
     """The compiler of this library, for CPUs."""
 
     name: ClassVar[str] = "fused"
-    # until its speed is measured at every size on a quiet machine (docs/design/fused.md)
-    by_name_only: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Lowered] = {}

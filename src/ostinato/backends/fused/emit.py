@@ -20,6 +20,8 @@ from ostinato.backends.fused.ir import Reading, Shape, Value, contiguous
 from ostinato.backends.fused.nests import Fill, Nest, Row
 from ostinato.backends.fused.passes.plan import Buffer, Kernel, Place, Plan
 
+NUM_SCOPES = 64
+"""How many buffers one function can tell apart, see `memory`."""
 SIZES = {"f4": 4, "f8": 8}
 HEADER = """from ostinato.backends.fused.maths import *
 from ostinato.backends.fused.memory import {names}
@@ -152,10 +154,14 @@ class KernelText:
         self.line("    " + self.store(fill.place, f"j{start}", f"{self.dtype}({fill.number})"))
 
     def load(self, place: Place, index: str) -> str:
-        return f"load_{self.dtype}({self.buffer(place)}, {index}, {place.buffer.number})"
+        return f"load_{self.dtype}({self.buffer(place)}, {index}, {self.scope(place)})"
 
     def store(self, place: Place, index: str, text: str) -> str:
-        return f"store_{self.dtype}({self.buffer(place)}, {index}, {text}, {place.buffer.number})"
+        return f"store_{self.dtype}({self.buffer(place)}, {index}, {text}, {self.scope(place)})"
+
+    def scope(self, place: Place) -> int:
+        """The scope of a buffer. Where there are more buffers than scopes some share one."""
+        return list(self.used).index(place.buffer.number) % NUM_SCOPES
 
     def index(self, reading: Reading) -> str:
         """The place of the loops' entry in a reading, as text."""

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ostinato.backends.fused import parallel
 from ostinato.backends.fused.again import again
-from ostinato.backends.fused.frame import Frame
-from ostinato.backends.fused.frames import Request, frame_backward, frame_forward
+from ostinato.backends.fused.frame import Frame, Role
+from ostinato.backends.fused.frames import LASTING, Request, frame_backward, frame_forward
 from ostinato.backends.fused.pool import Lease
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.rows import Rows
 
-Blocks = dict[object, Tensor]
+Blocks = dict[Role, Tensor]
 """The memory of a run, by the names that its script has for it."""
 
 
@@ -54,6 +54,8 @@ class Unrolled(torch.autograd.Function):
         kept = push(job, tensors)
         results = (*outputs(job, kept.blocks), *finals(job, kept.blocks))
         if job.recipe.backward is not None:
+            # what is returned will know ctx: ctx must not know it too
+            kept.blocks = {n: t for n, t in kept.blocks.items() if n[0] in LASTING}
             ctx.job, ctx.kept = job, kept
             # the inputs for gradients of gradients, ys to see whether the caller changed them
             ctx.save_for_backward(*tensors, *results[: len(job.recipe.forward.outputs)])

@@ -26,8 +26,7 @@ from numba.core import types
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
-NUM_SCOPES = 64
-"""How many buffers one function can tell apart."""
+from ostinato.backends.fused.emit import NUM_SCOPES
 
 STORED = {
     types.float32: ir.FloatType(),

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ostinato import _tree
+from ostinato.backends.eager import check_step
 from ostinato.cell import Cell
 from ostinato.typing import State, Tree
 
@@ -196,10 +197,24 @@ def run(cell: Cell, x: Tree, state: State, batch_size: int) -> Recording:
     recording = Recording(batch_size, _tree.leaves(one), _tree.leaves(before))
     recorder = Recorder(recording)
     with torch.enable_grad(), recorder:
-        recording.y, recording.after = cell(one, before)
+        recording.y, recording.after = step(cell, one, before, batch_size)
     if any(id(t) in recorder.stale for t in tree_leaves((recording.y, recording.after))):
         raise Refusal("the step gives what was changed in place through another view")
     return recording
+
+
+def step(cell: Cell, x: Tree, state: State, batch_size: int) -> tuple[Tree, State]:
+    """One step that keeps the rules. One that does not is left to the eager loop, to say so."""
+    try:
+        made: Any = cell(x, state)
+        check_step(cell, state, made, batch_size)
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal(
+            f"its step fails on a small batch: {type(error).__name__}: {error}"
+        ) from error
+    return made
 
 
 def compare(first: Recording, second: Recording) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -111,8 +112,8 @@ class Lowering:
         like = rows[0]
         features = [self._features(x, like) for x in operands]
         try:
-            shape = tuple(torch.broadcast_shapes(*(s for _, s in features)))
-        except RuntimeError as error:
+            shape = tuple(np.broadcast_shapes(*(s for _, s in features)))
+        except ValueError as error:
             raise self.refuse("does not broadcast within the rows") from error
         values = [self.spread(v, shape) for v, _ in features]
         return values, Row(self.graph.const(0.0), shape, like.merged)
