@@ -11,7 +11,7 @@ import ostinato
 from benchmarks import pictures
 from benchmarks.cells import CELLS, RELATIVES
 from benchmarks.contestants import Size, check_agreement, fused, loop, no_grad, training_step
-from benchmarks.markdown import mean_and_worst, milliseconds, numbers, rate, table, times
+from benchmarks.markdown import folded, mean_and_worst, milliseconds, numbers, rate, table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
 
@@ -22,6 +22,10 @@ SIZES: tuple[Size, ...] = (
     (50, 20, 200, 200),
     (200, 1, 128, 128),
 )
+HEADINGS = (
+    "cell", "T, B, I, H", "`fused`, ms", "GFLOP/s", "against the loop", "time of the LSTM",
+    "of its GFLOP/s",
+)  # fmt: skip
 
 
 def measure(effort: Effort) -> list[Row]:
@@ -89,18 +93,7 @@ def show(rows: list[Row]) -> list[str]:
             ["cell", "the loop: mean, worst", "time of the LSTM", "of its GFLOP/s"],
             [summary(name, mine) for name, mine in by_cell.items()],
         ),
-        *table(
-            [
-                "cell",
-                "T, B, I, H",
-                "`fused`, ms",
-                "GFLOP/s",
-                "against the loop",
-                "time of the LSTM",
-                "of its GFLOP/s",
-            ],
-            map(line, rows),
-        ),
+        *folded("Every size", table(HEADINGS, map(line, rows))),
     ]
 
 

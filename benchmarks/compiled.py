@@ -22,6 +22,10 @@ CASES: tuple[tuple[str, Size], ...] = (
 )
 LIMIT = 90.0
 """Seconds for compiling and measuring."""
+HEADINGS = (
+    "layer", "T, B, I, H", "compiling", "compiled loop, ms", "faster than the loop",
+    "`fused` against it",
+)  # fmt: skip
 
 
 def measure(effort: Effort) -> list[Row]:
@@ -65,17 +69,7 @@ def compete(name: str, size: list[int], seconds: float) -> Row:
 
 def show(rows: list[Row]) -> list[str]:
     """Every case, with what happened."""
-    return table(
-        [
-            "layer",
-            "T, B, I, H",
-            "compiling",
-            "compiled loop, ms",
-            "faster than the loop",
-            "`fused` against it",
-        ],
-        map(line, rows),
-    )
+    return table(HEADINGS, map(line, rows))
 
 
 def line(row: Row) -> list[str]:

@@ -13,10 +13,9 @@ import torch
 def describe() -> str:
     """One line, without a date."""
     versions = ", ".join(installed(name) for name in ("torch", "numba", "jax"))
-    cores = os.cpu_count()
     return (
-        f"{versions}, Python {platform.python_version()}; {processor()}, {cores} cores, "
-        f"{torch.get_num_threads()} threads; {platform.system()}"
+        f"{versions}, Python {platform.python_version()}; {platform.system()}; "
+        f"{processor()}, cores: {os.cpu_count()}, threads: {torch.get_num_threads()}"
     )
 
 

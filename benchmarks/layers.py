@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import jax_scan, pictures
-from benchmarks.contestants import LAYERS, SIZES, Layer, check_agreement
-from benchmarks.markdown import mean_and_worst, milliseconds, numbers, rate, table, times
+from benchmarks.contestants import LAYERS, SIZES, Layer, Size, check_agreement
+from benchmarks.markdown import folded, mean_and_worst, milliseconds, numbers, rate, table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
 
 CONTESTANTS = ("fused", "nn", "torch", "loop", "jax")
 PEERS = {"torch": "`torch.nn`", "jax": "JAX `lax.scan`", "loop": "the loop"}
+RATIOS = {**PEERS, "nn": "`ostinato.nn` against `torch.nn`"}
 PASSES = {"training": 3, "inference": 1}
 """How often each product's arithmetic is done: forward, for the inputs, for the weights."""
 
@@ -24,57 +25,51 @@ def measure(what: str, effort: Effort) -> list[Row]:
     return [row(what, name, size, effort) for name in LAYERS for size in effort.some(SIZES)]
 
 
-def row(what: str, name: str, size: tuple[int, int, int, int], effort: Effort) -> Row:
+def row(what: str, name: str, size: Size, effort: Effort) -> Row:
     """All contestants at one size."""
     layer = Layer(name, size)
     works = layer.training(CONTESTANTS) if what == "training" else layer.inference(CONTESTANTS)
     check_agreement(works)
     found = race(works, effort)
-    operations = PASSES[what] * layer.operations
+    ratios = {peer: found.ratio("fused", peer) for peer in PEERS if peer in works}
     return {
         "layer": name,
         "size": size,
         "auto": layer.chosen,
         "seconds": {name: found.seconds(name) for name in works},
-        "gflops": operations * 1e-9 / found.seconds("fused"),
-        "faster": {peer: found.ratio("fused", peer) for peer in PEERS if peer in works},
-        "nn": found.ratio("nn", "torch"),
+        "gflops": PASSES[what] * layer.operations * 1e-9 / found.seconds("fused"),
+        "ratios": {**ratios, "nn": found.ratio("nn", "torch")},
     }
 
 
 def show(rows: list[Row]) -> list[str]:
     """What it comes to, and every size."""
-    layers = {name: [row for row in rows if row["layer"] == name] for name in LAYERS}
+    headings = [f"against {name}" for name in PEERS.values()]
     return [
         *table(
-            ["geometric mean, worst size", *PEERS.values(), "`ostinato.nn` against `torch.nn`"],
-            [[name, *map(mean_and_worst, columns(rows))] for name, rows in layers.items()],
+            ["geometric mean, worst size", *headings, RATIOS["nn"]],
+            [[name, *summary([row for row in rows if row["layer"] == name])] for name in LAYERS],
         ),
-        *table(
-            ["layer", "T, B, I, H", "`fused`, ms", "GFLOP/s"]
-            + [f"against {name}" for name in PEERS.values()]
-            + ["`ostinato.nn` against `torch.nn`"],
-            map(line, rows),
+        *folded(
+            "Every size",
+            table(
+                ["layer", "T, B, I, H", "`fused`, ms", "GFLOP/s", *headings, RATIOS["nn"]],
+                map(line, rows),
+            ),
         ),
     ]
 
 
-def columns(rows: list[Row]) -> list[list]:
-    """The ratios to each peer, and those of the drop-in to torch."""
-    return [*([row["faster"].get(peer) for row in rows] for peer in PEERS), [r["nn"] for r in rows]]
+def summary(rows: list[Row]) -> list[str]:
+    """The ratios over all sizes."""
+    return [mean_and_worst([row["ratios"].get(name) for row in rows]) for name in RATIOS]
 
 
 def line(row: Row) -> list[str]:
     """A row of the table."""
-    ratios = [times(row["faster"].get(peer)) for peer in PEERS]
+    ratios = [times(row["ratios"].get(name)) for name in RATIOS]
     speed = milliseconds(row["seconds"]["fused"]), rate(row["gflops"])
-    return [
-        row["layer"],
-        numbers(row["size"]),
-        *speed,
-        *ratios,
-        f"{times(row['nn'])} {row['auto']}",
-    ]
+    return [row["layer"], numbers(row["size"]), *speed, *ratios[:-1], f"{ratios[-1]} {row['auto']}"]
 
 
 def draw(rows: list[Row], path: Path) -> None:
@@ -82,13 +77,12 @@ def draw(rows: list[Row], path: Path) -> None:
     panels = {}
     for name in LAYERS:
         mine = [row for row in rows if row["layer"] == name]
-        labels = [numbers(row["size"]) for row in mine]
-        series = {}
-        for peer, title in PEERS.items():
-            ratios = [row["faster"].get(peer) for row in mine]
-            if None not in ratios:
-                series[f"against {title.replace('`', '')}"] = [ratio[1] for ratio in ratios]
-        panels[name] = (labels, series)
+        series = {
+            f"against {title.replace('`', '')}": [row["ratios"][peer][1] for row in mine]
+            for peer, title in PEERS.items()
+            if all(peer in row["ratios"] for row in mine)
+        }
+        panels[name] = ([numbers(row["size"]) for row in mine], series)
     pictures.dots(panels, "times faster", path)
 
 

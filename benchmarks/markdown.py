@@ -17,6 +17,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
 
 
+def folded(title: str, lines: Sequence[str]) -> list[str]:
+    """Lines that a reader opens when he wants them."""
+    return ["<details>", f"<summary>{title}</summary>", "", *lines, "</details>", ""]
+
+
 def times(ratio: Ratio | None) -> str:
     """A ratio and its middle half: ``1.42x (1.40 to 1.45)``."""
     if ratio is None:

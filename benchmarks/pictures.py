@@ -26,24 +26,22 @@ def dots(panels: Mapping[str, tuple[Sequence[str], Series]], title: str, path: P
     """Labels downwards, a mark for each series, a logarithmic scale of ratios, a line at 1."""
     height = 0.8 + 0.2 * max(len(labels) for labels, _ in panels.values())
     with matplotlib.rc_context(STYLE):
-        figure, axes = grid(len(panels), height)
+        figure, axes = grid(len(panels), height, sharex=True, sharey=True)
         for axis, (name, (labels, series)) in zip(axes, panels.items(), strict=True):
             for marker, (label, values) in zip("osD^v", series.items(), strict=False):
                 axis.plot(values, labels, marker, label=label, markersize=4)
             axis.axvline(1, color="black", linewidth=0.8)
             scale(axis.set_xscale, axis.xaxis)
-            axis.invert_yaxis()
             axis.set_title(name)
             axis.set_xlabel(title)
-        for axis in axes[1:]:
-            axis.set_yticklabels([])
+        axes[0].invert_yaxis()
         save(figure, axes[0], path)
 
 
 def lines(panels: Mapping[str, tuple[Sequence[float], Series]], title: str, path: Path) -> None:
     """Values to numbers, a line for each series, both scales logarithmic."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = grid(len(panels), 2.4)
+        figure, axes = grid(len(panels), 2.4, sharey=True)
         for axis, (name, (values, series)) in zip(axes, panels.items(), strict=True):
             for label, points in series.items():
                 axis.plot(values, points, "o-", label=label, markersize=3, linewidth=1)
@@ -54,12 +52,12 @@ def lines(panels: Mapping[str, tuple[Sequence[float], Series]], title: str, path
         save(figure, axes[0], path)
 
 
-def grid(count: int, height: float) -> tuple[Any, list[Any]]:
+def grid(count: int, height: float, **shared: bool) -> tuple[Any, list[Any]]:
     """A figure with so many panels side by side. No window is opened for it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, height + 0.4), layout="constrained")
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    return figure, list(figure.subplots(1, count, squeeze=False, **shared)[0])
 
 
 def scale(choose: Any, axis: Any) -> None:
@@ -67,7 +65,7 @@ def scale(choose: Any, axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     choose("log")
-    axis.set_major_locator(LogLocator(subs=(1, 3) if axis.axis_name == "x" else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 3)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 

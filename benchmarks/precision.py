@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.contestants import LAYERS, SIZES, Layer, check_agreement
-from benchmarks.markdown import mean_and_worst, milliseconds, numbers, table, times
+from benchmarks.contestants import LAYERS, SIZES, Layer, Size, check_agreement
+from benchmarks.markdown import folded, mean_and_worst, milliseconds, numbers, table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
+
+HEADINGS = ("layer", "T, B, I, H", "`fused`, ms", "against `torch.nn`")
 
 
 def measure(effort: Effort) -> list[Row]:
     """A row for each layer and size."""
-    return [row(name, size, effort) for name in LAYERS for size in effort.some(SIZES)]
+    return [
+        row(name, size, effort) for name in effort.some(list(LAYERS)) for size in effort.some(SIZES)
+    ]
 
 
-def row(name: str, size: tuple[int, int, int, int], effort: Effort) -> Row:
+def row(name: str, size: Size, effort: Effort) -> Row:
     """Ours and torch's at one size."""
     works = Layer(name, size, torch.float64).training(("fused", "torch"))
     check_agreement(works, tolerance=1e-9)
@@ -37,7 +41,7 @@ def show(rows: list[Row]) -> list[str]:
     )
     return [
         *table(list(layers), [[mean_and_worst(ratios) for ratios in layers.values()]]),
-        *table(["layer", "T, B, I, H", "`fused`, ms", "against `torch.nn`"], lines),
+        *folded("Every size", table(HEADINGS, lines)),
     ]
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.contestants import LAYERS, Layer, Size, check_agreement, fused, training_step
-from benchmarks.markdown import mean_and_worst, milliseconds, numbers, table, times
+from benchmarks.markdown import folded, mean_and_worst, milliseconds, numbers, table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, Work, race
 
@@ -27,7 +27,9 @@ PEERS = {
 
 def measure(effort: Effort) -> list[Row]:
     """A row for each layer and size."""
-    return [row(name, size, effort) for name in LAYERS for size in effort.some(SIZES)]
+    return [
+        row(name, size, effort) for name in effort.some(list(LAYERS)) for size in effort.some(SIZES)
+    ]
 
 
 def row(name: str, size: Size, effort: Effort) -> Row:
@@ -92,7 +94,10 @@ def show(rows: list[Row]) -> list[str]:
                 for name in LAYERS
             ],
         ),
-        *table(["layer", "T, B, I, H", "filled", "`fused`, ms", *PEERS.values()], lines),
+        *folded(
+            "Every size",
+            table(["layer", "T, B, I, H", "filled", "`fused`, ms", *PEERS.values()], lines),
+        ),
     ]
 
 
