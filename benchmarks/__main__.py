@@ -22,13 +22,13 @@ def main() -> None:
         if folder is not None:
             places = page.Places(folder / "results", folder / "benchmarks.md")
         for part in () if chosen.page else wanted:
+            print(f"## {part.title}\n", flush=True)
             start = time.perf_counter()
             rows = part.measure(QUICK if chosen.quick else Effort())
             seconds = time.perf_counter() - start
             page.keep(places, part, rows, seconds)
             page.write(places, PARTS)
-            print(f"## {part.title} ({part.name}: {seconds:.0f} s)\n", flush=True)
-            print("\n".join(part.show(rows)), flush=True)
+            print("\n".join(part.show(rows)), f"{part.name}: {seconds:.0f} s\n", sep="\n")
         page.write(places, PARTS)
 
 

@@ -20,7 +20,7 @@ CASES: tuple[tuple[str, Size], ...] = (
     ("LSTM", (10, 80, 300, 300)),
     ("LSTM", (30, 32, 128, 128)),
 )
-LIMIT = 90.0
+LIMIT = 60.0
 """Seconds for compiling and measuring."""
 HEADINGS = (
     "layer", "T, B, I, H", "compiling", "compiled loop, ms", "faster than the loop",

@@ -68,7 +68,7 @@ def text(places: Places, parts: tuple[Part, ...]) -> str:
     machines = list(dict.fromkeys(found["environment"] for _, found in results))
     seconds = sum(found["seconds"] for _, found in results)
     lines = [HEAD]
-    lines += [f"{len(results)} parts, measured in {seconds / 60:.0f} minutes.", ""]
+    lines += [f"{len(results)} parts, measured in {seconds / 60:.0f} min.", ""]
     lines += [f"{machine}.\n" for machine in machines[:1]]
     for part, found in results:
         lines += [f"## {part.title}", "", part.about, ""]
