@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import cycle
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.interleave import compare
+from benchmarks.markdown import table, times
+from benchmarks.part import Part, Row
+from benchmarks.race import Effort, race
 from ostinato.data import ColumnSettings
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
@@ -70,20 +72,41 @@ def our_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) -> C
     return lambda: solver.update(next(batches))
 
 
-def lines() -> Iterator[str]:
-    """The table as Markdown."""
+def measure(effort: Effort) -> list[Row]:
+    """One row, on as many threads as the command takes."""
     corpus = Corpus.build()
-    model, columns = ModelSettings(), ColumnSettings()
-    ours, plain = our_step(corpus, model, columns), plain_step(corpus, model, columns)
-    found = compare(ours, plain, pairs=15, seconds=1.0)
+    model, columns, threads = ModelSettings(), ColumnSettings(), TrainSettings().threads
+    if effort.quick:
+        model, columns = ModelSettings(size=8, embedding=4), ColumnSettings(batch_size=2, bptt=5)
+    usual = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        steps = {
+            "ours": our_step(corpus, model, columns),
+            "torch": plain_step(corpus, model, columns),
+        }
+        found = race(steps, effort.but(seconds=8.0, turn=0.3))
+    finally:
+        torch.set_num_threads(usual)
     tokens = columns.batch_size * columns.bptt
-    yield "## The main job: a language model"
-    yield ""
-    yield "A step of `ostinato train text` at its defaults, and of the same model and loop written"
-    yield "plainly with `torch.nn.LSTM`."
-    yield ""
-    yield "| ours, characters a second | plain | ours is faster by (middle half) |"
-    yield "| --- | --- | --- |"
-    rates = f"{tokens / found.ours:,.0f} | {tokens / found.peer:,.0f}"
-    yield f"| {rates} | {found.speedup:.2f}x ({found.spread}) |"
-    yield ""
+    rates = {name: tokens / found.seconds(name) for name in steps}
+    return [{"threads": threads, "rates": rates, "faster": found.ratio("ours", "torch")}]
+
+
+def show(rows: list[Row]) -> list[str]:
+    """The row."""
+    lines = (
+        [str(row["threads"]), *(f"{r:,.0f}" for r in row["rates"].values()), times(row["faster"])]
+        for row in rows
+    )
+    return table(["threads", "ours, characters a second", "plain", "faster"], lines)
+
+
+PART = Part(
+    "language-model",
+    "The main job: a language model",
+    "A step of `ostinato train text` at its defaults, and of the same model and loop written\n"
+    "plainly with `torch.nn.LSTM`.",
+    measure,
+    show,
+)

@@ -1,118 +1,110 @@
-"""A training step of the standard cells: ours against torch.nn and against the eager loop."""
+"""The standard layers at all sizes, in float32: one training step, and one forward run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-import torch
-from torch import Tensor
+from benchmarks import jax_scan, pictures
+from benchmarks.contestants import LAYERS, SIZES, Layer, Size, check_agreement
+from benchmarks.markdown import folded, mean_and_worst, milliseconds, numbers, rate, table, times
+from benchmarks.part import Part, Row
+from benchmarks.race import Effort, race
 
-import ostinato
-from benchmarks.interleave import compare
+CONTESTANTS = ("fused", "nn", "torch", "loop", "jax")
+PEERS = {"torch": "`torch.nn`", "jax": "JAX `lax.scan`", "loop": "the loop"}
+RATIOS = {**PEERS, "nn": "`ostinato.nn` against `torch.nn`"}
+PASSES = {"training": 3, "inference": 1}
+"""How often each product's arithmetic is done: forward, for the inputs, for the weights."""
 
-# (T, B, I, H): from all overhead to all arithmetic, and a batch of one
-SIZES = (
-    (10, 20, 1, 26),
-    (10, 80, 300, 300),
-    (30, 32, 128, 128),
-    (100, 32, 64, 64),
-    (100, 64, 128, 128),
-    (50, 20, 200, 200),
-    (35, 20, 650, 650),
-    (200, 1, 128, 128),
+
+def measure(what: str, effort: Effort) -> list[Row]:
+    """A row for each layer and size."""
+    if (reason := jax_scan.missing()) is not None:
+        print(reason, flush=True)
+    return [row(what, name, size, effort) for name in LAYERS for size in effort.some(SIZES)]
+
+
+def row(what: str, name: str, size: Size, effort: Effort) -> Row:
+    """All contestants at one size."""
+    layer = Layer(name, size)
+    works = layer.training(CONTESTANTS) if what == "training" else layer.inference(CONTESTANTS)
+    check_agreement(works)
+    found = race(works, effort)
+    ratios = {peer: found.ratio("fused", peer) for peer in PEERS if peer in works}
+    return {
+        "layer": name,
+        "size": size,
+        "auto": layer.chosen,
+        "seconds": {name: found.seconds(name) for name in works},
+        "gflops": PASSES[what] * layer.operations * 1e-9 / found.seconds("fused"),
+        "ratios": {**ratios, "nn": found.ratio("nn", "torch")},
+    }
+
+
+def show(rows: list[Row]) -> list[str]:
+    """What it comes to, and every size."""
+    headings = [f"against {name}" for name in PEERS.values()]
+    return [
+        *table(
+            ["geometric mean, worst size", *headings, RATIOS["nn"]],
+            [[name, *summary([row for row in rows if row["layer"] == name])] for name in LAYERS],
+        ),
+        *folded(
+            "Every size",
+            table(
+                ["layer", "T, B, I, H", "`fused`, ms", "GFLOP/s", *headings, RATIOS["nn"]],
+                map(line, rows),
+            ),
+        ),
+    ]
+
+
+def summary(rows: list[Row]) -> list[str]:
+    """The ratios over all sizes."""
+    return [mean_and_worst([row["ratios"].get(name) for row in rows]) for name in RATIOS]
+
+
+def line(row: Row) -> list[str]:
+    """A row of the table."""
+    ratios = [times(row["ratios"].get(name)) for name in RATIOS]
+    speed = milliseconds(row["seconds"]["fused"]), rate(row["gflops"])
+    return [row["layer"], numbers(row["size"]), *speed, *ratios[:-1], f"{ratios[-1]} {row['auto']}"]
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """The ratios to all peers, a panel a layer."""
+    panels = {}
+    for name in LAYERS:
+        mine = [row for row in rows if row["layer"] == name]
+        series = {
+            f"against {title.replace('`', '')}": [row["ratios"][peer][1] for row in mine]
+            for peer, title in PEERS.items()
+            if all(peer in row["ratios"] for row in mine)
+        }
+        panels[name] = ([numbers(row["size"]) for row in mine], series)
+    pictures.dots(panels, "times faster", path)
+
+
+TRAINING = Part(
+    "layers",
+    "Layers: one training step in float32",
+    'How many times faster `unroll(cell, xs, backend="fused")` is than each peer, on the same\n'
+    "weights: forward, and backward from a given gradient of ys to all weights and to xs. The\n"
+    "loop is the plain Python loop over the same cell. JAX is a hand-written `lax.scan` over a\n"
+    "hoisted input projection, under `jit`, in this process and on as many threads; after a rest\n"
+    "between the turns it takes no longer than in a process of its own, and neither does torch.\n"
+    "The last column is the drop-in as it comes, with the backend that `auto` picks for the cell.\n"
+    "GFLOP/s count the products alone: one forward, one for the gradient of its input, one for\n"
+    "that of its weight.",
+    partial(measure, "training"),
+    show,
+    draw,
 )
-LAYERS = {
-    "LSTM": (ostinato.nn.LSTM, torch.nn.LSTM),
-    "GRU": (ostinato.nn.GRU, torch.nn.GRU),
-    "RNN": (ostinato.nn.RNN, torch.nn.RNN),
-}
-CELLS = {"LSTM": ostinato.cells.LSTM, "GRU": ostinato.cells.GRU, "RNN": ostinato.cells.Elman}
-
-
-def training_step(module: torch.nn.Module, xs: Tensor, forward: Callable[[], Tensor]) -> None:
-    """Forward and backward, gradients of all weights and of xs."""
-    module.zero_grad()
-    xs.grad = None
-    forward().sum().backward()
-
-
-def lines() -> Iterator[str]:
-    """The table as Markdown, a line at a time as it is measured."""
-    yield "## Layers: one training step in float32"
-    yield ""
-    yield "How many times faster ours is, the median of runs in turn (middle half): `ostinato.nn`"
-    yield "as it comes, and `unroll` of the cell on the `fused` backend, which has to be asked for."
-    yield ""
-    yield "| layer | T, B, I, H | ms | against `torch.nn` | `fused` against it | and the loop |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    for name, (ours, peer) in LAYERS.items():
-        for size in SIZES:
-            yield _row(name, ours, peer, size)
-    yield ""
-
-
-def _row(
-    name: str,
-    ours: type[torch.nn.Module],
-    peer: type[torch.nn.Module],
-    size: tuple[int, int, int, int],
-) -> str:
-    num_steps, batch_size, input_size, hidden_size = size
-    xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
-    mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
-    cell = CELLS[name](input_size, hidden_size)
-
-    def layer_step(layer: torch.nn.Module) -> None:
-        training_step(layer, xs, lambda: layer(xs)[0])
-
-    def cell_step(backend: str) -> None:
-        training_step(cell, xs, lambda: ostinato.unroll(cell, xs, backend=backend)[0])
-
-    beside_torch = compare(lambda: layer_step(mine), lambda: layer_step(theirs))
-    fused = compare(lambda: cell_step("fused"), lambda: layer_step(theirs))
-    beside_loop = compare(lambda: cell_step("fused"), lambda: cell_step("eager"), pairs=5)
-    cells = (
-        name,
-        ", ".join(map(str, size)),
-        f"{beside_torch.ours * 1e3:.2f}",
-        f"{beside_torch.speedup:.2f}x ({beside_torch.spread})",
-        f"{fused.speedup:.2f}x ({fused.spread})",
-        f"{beside_loop.speedup:.1f}x",
-    )
-    return "| " + " | ".join(cells) + " |"
-
-
-def ragged_lines() -> Iterator[str]:
-    """Rows of different lengths, mean T / 2: lengths= against a PackedSequence."""
-    yield "## Ragged batches: one training step, lengths uniform from 1 to T"
-    yield ""
-    yield "| layer | T, B, I, H | against `torch.nn` on a PackedSequence |"
-    yield "| --- | --- | --- |"
-    for name, (ours, peer) in LAYERS.items():
-        for size in ((100, 32, 64, 64), (50, 20, 200, 200)):
-            yield _ragged_row(name, ours, peer, size)
-    yield ""
-
-
-def _ragged_row(
-    name: str,
-    ours: type[torch.nn.Module],
-    peer: type[torch.nn.Module],
-    size: tuple[int, int, int, int],
-) -> str:
-    num_steps, batch_size, input_size, hidden_size = size
-    generator = torch.Generator().manual_seed(0)
-    # torch refuses a length of 0
-    lengths = torch.randint(1, num_steps + 1, (batch_size,), generator=generator)
-    xs = torch.randn(num_steps, batch_size, input_size, requires_grad=True)
-    mine, theirs = ours(input_size, hidden_size), peer(input_size, hidden_size)
-
-    def packed() -> Tensor:
-        rows = torch.nn.utils.rnn.pack_padded_sequence(xs, lengths, enforce_sorted=False)
-        return theirs(rows)[0].data
-
-    found = compare(
-        lambda: training_step(mine, xs, lambda: mine(xs, lengths=lengths)[0]),
-        lambda: training_step(theirs, xs, packed),
-    )
-    return f"| {name} | {', '.join(map(str, size))} | {found.speedup:.2f}x ({found.spread}) |"
+INFERENCE = Part(
+    "forward",
+    "Layers: forward only, in float32",
+    "The same under `torch.no_grad()`; the count is of one product.",
+    partial(measure, "inference"),
+    show,
+)
