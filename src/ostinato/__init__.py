@@ -16,6 +16,7 @@ from ostinato.combine import (
     HeldDropout,
     LayerNorm,
     LearnedState,
+    MaskZero,
     Recurrence,
     Recurrent,
     RecurrentDropout,
@@ -33,6 +34,7 @@ from ostinato.sequence import (
     chunks,
     detach,
     explain,
+    nonzero_rows,
     unroll,
 )
 
@@ -51,6 +53,7 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "MaskZero",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -71,5 +74,6 @@ __all__ = [
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "nonzero_rows",
     "unroll",
 ]

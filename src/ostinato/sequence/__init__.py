@@ -2,6 +2,7 @@
 
 from ostinato.sequence.bidirectional import BiSequencer
 from ostinato.sequence.chunk import chunks, detach
+from ostinato.sequence.nonzero_rows import nonzero_rows
 from ostinato.sequence.recursor import Recursor
 from ostinato.sequence.sequencer import Sequencer
 from ostinato.sequence.unroll import Explanation, explain, unroll
@@ -14,5 +15,6 @@ __all__ = [
     "chunks",
     "detach",
     "explain",
+    "nonzero_rows",
     "unroll",
 ]
