@@ -7,7 +7,7 @@ combinators and the functions that run cells over time are here at the root.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from ostinato import cells, errors, init, nn
+from ostinato import attention, cells, criteria, errors, init, nn
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
@@ -65,9 +65,11 @@ __all__ = [
     "Zoneout",
     "__version__",
     "as_cell",
+    "attention",
     "backend",
     "cells",
     "chunks",
+    "criteria",
     "detach",
     "errors",
     "explain",

@@ -1,4 +1,4 @@
-"""Which steps of which rows are there: lengths, masks [T, B], zero rows, and moving steps by them."""
+"""Which steps of which rows are there: lengths, masks [T, B], zero rows; steps moved by them."""
 
 from __future__ import annotations
 

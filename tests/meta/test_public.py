@@ -28,6 +28,7 @@ ROOT = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "MaskZero",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -39,15 +40,18 @@ ROOT = [
     "Zoneout",
     "__version__",
     "as_cell",
+    "attention",
     "backend",
     "cells",
     "chunks",
+    "criteria",
     "detach",
     "errors",
     "explain",
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "nonzero_rows",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""
@@ -64,7 +68,15 @@ NO_SHAPES = {
     "detach": "takes a state of any shape and keeps it",
 }
 SHAPE = re.compile(r"\[(<= )?[a-zA-Z0-9.*_]+(, ?[a-zA-Z0-9.*_]+)*(, \.\.\.)?\]")
-CORE = ("ostinato", "ostinato.cells", "ostinato.combine", "ostinato.sequence", "ostinato.nn")
+CORE = (
+    "ostinato",
+    "ostinato.cells",
+    "ostinato.combine",
+    "ostinato.sequence",
+    "ostinato.nn",
+    "ostinato.criteria",
+    "ostinato.attention",
+)
 HEAVY = (
     "tokenizers",
     "rich",
