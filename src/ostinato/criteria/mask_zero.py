@@ -45,7 +45,7 @@ class MaskZeroCriterion(nn.Module):
         sample = _tree.leaves(inputs)[0]
         if mask is None and lengths is None:
             rows = nonzero(sample)
-        elif mask is not None and lengths is None and mask.dim() == 1:
+        elif isinstance(mask, Tensor) and lengths is None and mask.dim() == 1:
             rows = mask
         else:
             rows = over_time(mask, lengths, sample)
