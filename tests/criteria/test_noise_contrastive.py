@@ -37,6 +37,23 @@ def test_it_goes_with_the_other_criteria() -> None:
     SequencerCriterion(made)(ys, targets, mask=mask).backward()
 
 
+@pytest.mark.parametrize("per_row", [False, True])
+def test_a_sparse_gradient_is_that_of_the_dense_layer(per_row: bool) -> None:
+    dense = NCELoss(4, torch.rand(50), 7, per_row=per_row)
+    sparse = NCELoss(4, torch.ones(50), 7, per_row=per_row, sparse=True)
+    sparse.load_state_dict(dense.state_dict())
+    h, targets = torch.randn(6, 4), torch.randint(50, (6,))
+    for made in (dense, sparse):
+        torch.manual_seed(1)
+        made(h, targets).backward()
+    assert sparse.weight.grad.is_sparse
+    torch.testing.assert_close(sparse.weight.grad.to_dense(), dense.weight.grad)
+    torch.testing.assert_close(sparse.bias.grad, dense.bias.grad)
+    before = sparse.weight.detach().clone()
+    torch.optim.SGD(sparse.parameters(), lr=0.1).step()
+    torch.testing.assert_close(sparse.weight, before - 0.1 * dense.weight.grad)
+
+
 def test_extreme_scores_stay_finite() -> None:
     """In logarithms no eps is needed where a probability rounds to 0 or to infinity."""
     made = NCELoss(1, torch.ones(4), 8)
@@ -83,8 +100,8 @@ def test_the_same_seed_draws_the_same_noise() -> None:
 
 
 def test_it_says_what_it_is() -> None:
-    said = repr(NCELoss(3, torch.ones(6), 4, z=None, per_row=True))
-    assert "3, 6 classes, num_noise=4, z=None, per_row=True" in said
+    said = repr(NCELoss(3, torch.ones(6), 4, z=None, per_row=True, sparse=True))
+    assert "3, 6 classes, num_noise=4, z=None, per_row=True, sparse=True" in said
     assert NCELoss(3, torch.ones(6), device="meta").noise.keep.is_meta
 
 

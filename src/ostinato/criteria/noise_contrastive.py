@@ -41,7 +41,9 @@ class NCELoss(nn.Module):
     it is the exact cross-entropy by the full softmax; its exponential is the perplexity. The model
     is ``P(w|h) = exp(h . weight[w] + bias[w]) / z``, with a constant ``z``, or, where it is None,
     the estimate V mean exp(score) over the noise of the first batch. ``weight`` [V, D] is drawn
-    from U(-1/sqrt(D), 1/sqrt(D)), ``bias`` [V] is -ln V, which suits z = 1.
+    from U(-1/sqrt(D), 1/sqrt(D)), ``bias`` [V] is -ln V, which suits z = 1. ``sparse=True`` makes
+    the gradient of the weight sparse in training, for optimisers that take it, as that of
+    ``torch.nn.Embedding``: a dense one has V rows, whatever was drawn.
 
     Mnih and Teh 2012 (arXiv 1206.6426); Torch dpnn's ``NCEModule`` and ``NCECriterion``. Raises
     ArgumentError for counts, sizes or a z that cannot be, ShapeError for an h that does not fit.
@@ -58,6 +60,7 @@ class NCELoss(nn.Module):
         *,
         z: float | None = 1.0,
         per_row: bool = False,
+        sparse: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -67,7 +70,7 @@ class NCELoss(nn.Module):
         check_size("num_noise", num_noise, least=1)
         check_z(z)
         self.input_size, self.num_classes = input_size, len(counts)
-        self.num_noise, self.z, self.per_row = num_noise, z, per_row
+        self.num_noise, self.z, self.per_row, self.sparse = num_noise, z, per_row, sparse
         self.noise = AliasSampler(counts).to(device)
         self.weight = nn.Parameter(
             torch.empty(self.num_classes, input_size, device=device, dtype=dtype)
@@ -99,12 +102,14 @@ class NCELoss(nn.Module):
         if not self.training:
             return F.cross_entropy(F.linear(h, self.weight, self.bias), targets)
         drawn = self.noise(len(h), self.num_noise) if self.per_row else self.noise(self.num_noise)
-        weights = F.embedding(drawn, self.weight)
+        # looked up at once, as each look-up has a gradient of the size of the weights
+        found = F.embedding(torch.cat([targets, drawn.flatten()]), self.weight, sparse=self.sparse)
+        weights = found[len(h) :].view(*drawn.shape, self.input_size)
+        target = (h * found[: len(h)]).sum(-1) + self.bias[targets]
         if self.per_row:
             noise = (weights @ h[:, :, None])[:, :, 0] + self.bias[drawn]
         else:
             noise = F.linear(h, weights, self.bias[drawn])
-        target = (h * F.embedding(targets, self.weight)).sum(-1) + self.bias[targets]
         log_z = self._log_z(noise)
         return nce_loss(
             target - log_z, noise - log_z, self.log_noise[targets], self.log_noise[drawn]
@@ -123,7 +128,8 @@ class NCELoss(nn.Module):
 
     def extra_repr(self) -> str:
         said = f"{self.input_size}, {self.num_classes} classes, num_noise={self.num_noise}"
-        return said + f", z={self.z}" + (", per_row=True" if self.per_row else "")
+        flags = [name for name in ("per_row", "sparse") if getattr(self, name)]
+        return said + "".join([f", z={self.z}", *(f", {name}=True" for name in flags)])
 
 
 def check_z(z: float | None) -> None:
