@@ -87,6 +87,15 @@ def test_copies_and_checkpoints_keep_all() -> None:
         assert torch.equal(other.log_z, made.log_z)
 
 
+def test_equal_weights_may_round_to_less_than_a_box() -> None:
+    for count in range(1, 120):
+        weights = torch.full((count,), 0.1, dtype=torch.float64)
+        sampler = AliasSampler(weights)
+        share = sampler.keep.double()
+        mass = share.index_add(0, sampler.alias, 1 - share)
+        torch.testing.assert_close(mass, torch.ones(count, dtype=torch.float64), rtol=0, atol=1e-6)
+
+
 def test_the_same_seed_draws_the_same_noise() -> None:
     sampler = AliasSampler(torch.rand(100))
     drawn = []

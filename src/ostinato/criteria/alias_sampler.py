@@ -47,7 +47,10 @@ def boxes(weights: Tensor) -> tuple[Tensor, Tensor]:
     until less than a box is left of it, and is then filled up by the next.
     """
     size = weights * (len(weights) / weights.sum())
-    light, heavy = (size < 1).nonzero()[:, 0], (size >= 1).nonzero()[:, 0]
+    full = size >= size.max().clamp(
+        max=1
+    )  # one at least, also where all should be 1 and round down
+    light, heavy = (~full).nonzero()[:, 0], full.nonzero()[:, 0]
     zero = size.new_zeros(1)
     asked = torch.cat([zero, (1 - size[light]).cumsum(0)])  # by the light ones up to each
     spare = (size[heavy] - 1).cumsum(0)  # of the heavy ones up to each
