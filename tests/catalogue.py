@@ -19,6 +19,7 @@ from ostinato import (
     LayerNorm,
     LearnedState,
     Lift,
+    MaskZero,
     Recurrence,
     Recurrent,
     RecurrentDropout,
@@ -187,7 +188,8 @@ class Entry:
     name: str
     make: Callable[[], Cell]
     takes: str = "floats"
-    """``floats`` [T, B, I], ``index`` [T, B], or ``pair``: a tuple of both."""
+    """``floats`` [T, B, I], ``gaps``: the same with rows of zeros, ``index`` [T, B], or ``pair``: a
+    tuple of floats and index."""
     noisy: bool = False
     """Draws at every step while training, so that two runs differ."""
 
@@ -196,7 +198,9 @@ class Entry:
         drawn = torch.Generator().manual_seed(seed)
         floats = torch.randn(num_steps, batch_size, I, generator=drawn, dtype=torch.float64)
         index = torch.randint(V, (num_steps, batch_size), generator=drawn)
+        zero = torch.rand(num_steps, batch_size, 1, generator=drawn) < 0.3
         made = {"floats": floats.to(dtype), "index": index}
+        made["gaps"] = made["floats"].masked_fill(zero, 0.0)
         return made[self.takes] if self.takes in made else (made["floats"], index)
 
     def build(self, dtype: torch.dtype, *, training: bool = True, seed: int = 1) -> Cell:
@@ -300,6 +304,17 @@ ENTRIES: tuple[Entry, ...] = (
         "learned_state_recurrent",
         lambda: LearnedState(Recurrent(H, nn.Linear(I, H), nn.Linear(H, H))),
     ),
+    Entry("mask_zero", lambda: MaskZero(lstm()), takes="gaps"),
+    Entry("mask_zero_lift", lambda: MaskZero(nn.Linear(I, H)), takes="gaps"),
+    Entry("mask_zero_learned", lambda: MaskZero(LearnedState(gru())), takes="gaps"),
+    Entry("mask_zero_tree", lambda: MaskZero(EmitState(DictCell(I, H))), takes="gaps"),
+    Entry("mask_zero_trim", lambda: MaskZero(lstm(), trim=True), takes="gaps"),
+    Entry(
+        "mask_zero_stack",
+        lambda: Stack(MaskZero(gru(reset="before")), MaskZero(nn.Linear(H, 4))),
+        takes="gaps",
+    ),
+    Entry("mask_zero_weights", lambda: MaskZero(WeightDrop(lstm(), 0.4), trim=True), takes="gaps"),
     Entry("held_dropout", lambda: HeldDropout(I, 0.4)),
     Entry("held_dropout_stack", lambda: Stack(HeldDropout(I, 0.4), lstm(), HeldDropout(H, 0.2))),
     Entry("recurrent_dropout_elman", lambda: RecurrentDropout(cells.Elman(I, H), 0.4)),

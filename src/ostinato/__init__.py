@@ -7,7 +7,7 @@ combinators and the functions that run cells over time are here at the root.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from ostinato import cells, errors, init, nn
+from ostinato import attention, cells, criteria, errors, init, nn
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
@@ -16,6 +16,7 @@ from ostinato.combine import (
     HeldDropout,
     LayerNorm,
     LearnedState,
+    MaskZero,
     Recurrence,
     Recurrent,
     RecurrentDropout,
@@ -36,6 +37,7 @@ from ostinato.sequence import (
     detach,
     explain,
     last,
+    nonzero_rows,
     reverse,
     unroll,
 )
@@ -56,6 +58,7 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "MaskZero",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -68,9 +71,11 @@ __all__ = [
     "Zoneout",
     "__version__",
     "as_cell",
+    "attention",
     "backend",
     "cells",
     "chunks",
+    "criteria",
     "detach",
     "errors",
     "explain",
@@ -78,6 +83,7 @@ __all__ = [
     "init",
     "last",
     "nn",
+    "nonzero_rows",
     "reverse",
     "unroll",
 ]

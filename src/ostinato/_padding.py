@@ -1,4 +1,4 @@
-"""Which steps of which rows are there: lengths and masks [T, B], and moving steps by them."""
+"""Which steps of which rows are there: lengths, masks [T, B], zero rows; steps moved by them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ def mask_from_lengths(lengths: Tensor, num_steps: int) -> Tensor:
     """bool [T, B] from lengths [B]: True at the first ``lengths[b]`` steps of row b."""
     steps = torch.arange(num_steps, device=lengths.device)
     return steps[:, None] < lengths[None, :]
+
+
+def nonzero_rows(xs: Tensor, num_leading: int) -> Tensor:
+    """bool [leading...]: where anything in the trailing dimensions differs from zero, NaN too."""
+    # the extra dimension makes a number of a tensor [leading...] a row as well; amax, and not any,
+    # because the fused backend knows it
+    return (xs.detach() != 0).unsqueeze(-1).flatten(num_leading).amax(-1)
 
 
 def running_order(mask: Tensor, reverse: bool) -> Tensor:

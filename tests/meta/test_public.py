@@ -29,6 +29,7 @@ ROOT = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "MaskZero",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -41,9 +42,11 @@ ROOT = [
     "Zoneout",
     "__version__",
     "as_cell",
+    "attention",
     "backend",
     "cells",
     "chunks",
+    "criteria",
     "detach",
     "errors",
     "explain",
@@ -52,6 +55,7 @@ ROOT = [
     "last",
     "nn",
     "reverse",
+    "nonzero_rows",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""
@@ -68,7 +72,15 @@ NO_SHAPES = {
     "detach": "takes a state of any shape and keeps it",
 }
 SHAPE = re.compile(r"\[(<= )?[a-zA-Z0-9.*_]+(, ?[a-zA-Z0-9.*_]+)*(, \.\.\.)?\]")
-CORE = ("ostinato", "ostinato.cells", "ostinato.combine", "ostinato.sequence", "ostinato.nn")
+CORE = (
+    "ostinato",
+    "ostinato.cells",
+    "ostinato.combine",
+    "ostinato.sequence",
+    "ostinato.nn",
+    "ostinato.criteria",
+    "ostinato.attention",
+)
 HEAVY = (
     "tokenizers",
     "rich",

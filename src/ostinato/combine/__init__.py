@@ -8,6 +8,7 @@ from ostinato.combine.dropout import HeldDropout, RecurrentDropout
 from ostinato.combine.emit_state import EmitState
 from ostinato.combine.layer_norm import LayerNorm
 from ostinato.combine.learned_state import LearnedState
+from ostinato.combine.mask_zero import MaskZero
 from ostinato.combine.recurrence import Recurrence
 from ostinato.combine.recurrent import Recurrent
 from ostinato.combine.residual import Residual
@@ -21,6 +22,7 @@ __all__ = [
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
+    "MaskZero",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",

@@ -3,6 +3,7 @@
 from ostinato.sequence.bidirectional import BiSequencer, BiSequencerLM
 from ostinato.sequence.chunk import chunks, detach
 from ostinato.sequence.last import last
+from ostinato.sequence.nonzero_rows import nonzero_rows
 from ostinato.sequence.recursor import Recursor
 from ostinato.sequence.repeater import Repeater
 from ostinato.sequence.reverse import reverse
@@ -20,6 +21,7 @@ __all__ = [
     "detach",
     "explain",
     "last",
+    "nonzero_rows",
     "reverse",
     "unroll",
 ]

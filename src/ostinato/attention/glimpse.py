@@ -1,0 +1,88 @@
+"""Looking at a part of an image, sharp in the middle and coarse around it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ostinato.errors import ArgumentError, ShapeError
+
+
+def glimpse(
+    images: Tensor,
+    locations: Tensor,
+    size: int | tuple[int, int],
+    *,
+    depth: int = 1,
+    scale: int = 2,
+) -> Tensor:
+    """Patches of images [B, C, H, W] round locations [B, 2], as [B, depth * C, h, w].
+
+    A location is **(y, x)** from (-1, -1), the top left corner, to (1, 1), the bottom right one;
+    beyond that it is clamped. ``size`` is the (h, w) of a patch in pixels, or one number for
+    both. There are ``depth`` patches round one location, the first of ``size``, each of the others
+    ``scale`` times as wide and high as the one before and averaged down to ``size``. What lies
+    outside of the image is 0. Exact gradients reach the images; the locations, which are rounded
+    to pixels, have none.
+
+    Mnih et al. 2014; Torch dpnn's ``SpatialGlimpse`` (which resamples where scale is not 2). Raises
+    ShapeError for tensors of another form, ArgumentError for numbers below 1.
+    """
+    check_tensors(images, locations)
+    height, width = size if isinstance(size, tuple) else (size, size)
+    named = {"size": min(height, width), "depth": depth, "scale": scale}
+    for argument, number in named.items():
+        if not isinstance(number, int) or number < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(
+                argument,
+                wanted="whole numbers of at least 1",
+                got=repr(number),
+                remedy="Sizes are in pixels.",
+            )
+    patches = []
+    for zoom in (scale**level for level in range(depth)):
+        patch = crop(images, locations, height * zoom, width * zoom)
+        patches.append(F.avg_pool2d(patch, zoom) if zoom > 1 else patch)
+    return torch.cat(patches, dim=1)
+
+
+def crop(images: Tensor, locations: Tensor, height: int, width: int) -> Tensor:
+    """Patches [B, C, height, width] round (y, x), with zeros outside of the image."""
+    above, left = (height - 1) // 2, (width - 1) // 2
+    # a patch of an even size is a pixel wider than what lies round an image of one pixel
+    right, below = (
+        max(left, width - left - images.shape[3]),
+        max(above, height - above - images.shape[2]),
+    )
+    padded = F.pad(images, (left, right, above, below))
+    rows = span(locations[:, 0], padded.shape[2], height)
+    columns = span(locations[:, 1], padded.shape[3], width)
+    batch = torch.arange(len(images), device=images.device)[:, None, None]
+    # the two index tensors round the slice of the channels send these to the end
+    return padded[batch, :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+
+
+def span(location: Tensor, length: int, size: int) -> Tensor:
+    """Indices [B, size] of the pixels round a location [B] from -1 to 1, in one dimension."""
+    room = length - size
+    start = ((location.detach() + 1) / 2 * room).clamp(0, room).floor().long()
+    return start[:, None] + torch.arange(size, device=location.device)
+
+
+def check_tensors(images: Tensor, locations: Tensor) -> None:
+    """Raise ShapeError where the tensors are no images [B, C, H, W] and locations [B, 2]."""
+    if images.dim() != 4:
+        raise ShapeError(
+            "images",
+            wanted="[B, C, H, W]",
+            got=str(list(images.shape)),
+            remedy="Add a dimension for the channels or the batch.",
+        )
+    if tuple(locations.shape) != (len(images), 2):
+        raise ShapeError(
+            "locations",
+            wanted=f"[{len(images)}, 2], (y, x) of each image",
+            got=str(list(locations.shape)),
+            remedy="One location for each image.",
+        )
