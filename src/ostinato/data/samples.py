@@ -62,9 +62,10 @@ class Samples:
         there = steps < lengths
         place = torch.where(there, self.starts[rows] + steps, 0)
         xs = zero_masked(self.steps[place], there)
-        targets = self.targets[rows]
         if self.per_step:
             targets = zero_masked(self.targets[place], there)
+        else:
+            targets = self.targets[rows]
         return Batch(xs, targets, None if self._equal else lengths, self.per_step)
 
     def __getitem__(self, rows: slice | Tensor) -> Samples:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ostinato.data.requirements import require
 from ostinato.data.tables import check_columns, first_row, is_text, read_table
-from ostinato.data.timeline import Timeline, place_on_timeline
+from ostinato.data.timeline import Timeline, in_words, place_on_timeline
 from ostinato.errors import ArgumentError, ShapeError
 
 # Words that stand for a missing number in CSV files, beside the empty field.
@@ -48,7 +48,7 @@ class Series:
             raise ArgumentError(
                 f"column {self.columns[column]}",
                 wanted="finite numbers",
-                got=f"{self.values[row, column]} at {self.times[row]}",
+                got=f"{self.values[row, column]} at {in_words(self.times[row])}",
                 remedy="Leave out what is missing.",
             )
 
@@ -74,8 +74,9 @@ class Series:
         """The size in words."""
         lacking = int((~self.seen).sum())
         gaps = f"; {lacking:,} of {self.values.size:,} values are missing" if lacking else ""
+        first, last = in_words(self.times[0]), in_words(self.times[-1])
         return (
-            f"{len(self):,} steps of {self.timeline} from {self.times[0]} to {self.times[-1]}, "
+            f"{len(self):,} steps of {self.timeline} from {first} to {last}, "
             f"{', '.join(self.columns)}{gaps}"
         )
 
@@ -125,7 +126,7 @@ def _regular(times: np.ndarray, values: np.ndarray, names: tuple[str, ...], sour
         raise ArgumentError(
             source,
             wanted="one row for each time",
-            got=f"two for {times[1:][double][0]}",
+            got=f"two for {in_words(times[1:][double][0])}",
             remedy="Several series in one file go into columns of their own (polars: pivot).",
         )
     if len(times) < 2:

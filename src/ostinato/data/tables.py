@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from ostinato.data.files import existing_file
@@ -56,7 +55,9 @@ def read_table(path: str | PathLike[str], *, missing: Sequence[str] = ()) -> Any
     return table
 
 
-def check_columns(names: Iterable[str], table: Any, argument: str, path: str | PathLike[str]) -> None:
+def check_columns(
+    names: Iterable[str], table: Any, argument: str, path: str | PathLike[str]
+) -> None:
     """Raise ArgumentError for a name that is no column of a table, with the one that is near."""
     for name in names:
         if name in table.columns:

@@ -67,11 +67,16 @@ def place_on_timeline(times: np.ndarray, source: str) -> tuple[Timeline, np.ndar
         raise ArgumentError(
             source,
             wanted=f"equally spaced times, {timeline} apart as most are",
-            got=str(times[int(off.argmax())]),
+            got=in_words(times[int(off.argmax())]),
             remedy="Bring the rows to a grid first (polars: group_by_dynamic), or take the rows "
             'as they come with time="".',
         )
     return Timeline(grid[0], step, within), numbers.astype(np.int64)
+
+
+def in_words(time: Any) -> str:
+    """A time without the hours and seconds that are zero: "1958-03-01", "2.5"."""
+    return f"{time}".removesuffix(".000000").removesuffix("T00:00:00")
 
 
 def _months(times: np.ndarray) -> tuple[np.ndarray, np.timedelta64] | None:

@@ -14,6 +14,7 @@ from ostinato.data.columns import Columns, ColumnSettings
 from ostinato.data.scaling import Scale, difference, fill_forward, follow
 from ostinato.data.series import Series
 from ostinato.data.settings import Settings, setting
+from ostinato.data.timeline import in_words
 from ostinato.errors import ArgumentError
 
 
@@ -141,7 +142,7 @@ class SeriesData:
 
     def summary(self) -> str:
         """The sizes in words."""
-        begin = self.series.times[self.border]
+        begin = in_words(self.series.times[self.border])
         return f"{self.series.summary()}; held out from {begin} on"
 
 
