@@ -62,11 +62,10 @@ class Samples:
         there = steps < lengths
         place = torch.where(there, self.starts[rows] + steps, 0)
         xs = zero_masked(self.steps[place], there)
-        if self.per_step:
-            targets = zero_masked(self.targets[place], there)
-        else:
-            targets = self.targets[rows]
-        return Batch(xs, targets, None if self._equal else lengths, self.per_step)
+        lengths = None if self._equal else lengths
+        if not self.per_step:
+            return Batch(xs, self.targets[rows], lengths)
+        return Batch(xs, zero_masked(self.targets[place], there), lengths, per_step=True)
 
     def __getitem__(self, rows: slice | Tensor) -> Samples:
         """Some of the sequences, by a slice or by their numbers [n]."""
