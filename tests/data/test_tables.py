@@ -1,12 +1,15 @@
 """Tables: every kind of file gives the same, and a wrong name leads to the right one."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import polars
 import pytest
 
 from ostinato.data import read_table
+from ostinato.data.requirements import MissingPackage
 from ostinato.data.tables import check_columns
 from ostinato.errors import ArgumentError
 
@@ -72,3 +75,13 @@ def test_a_typo_in_a_column_suggests_the_near_one() -> None:
     assert str(error.value) == (
         "columns: wanted a column of x.csv: word, size, number, got 'wrod'. Did you mean word?"
     )
+
+
+def test_polars_is_imported_on_first_use_and_asked_for(tmp_path: Path, monkeypatch) -> None:
+    code = "import sys, ostinato.data; print('polars' in sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "False"
+    path, *_ = write(tmp_path)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingPackage, match=r"pip install 'ostinato\[series\]'"):
+        read_table(path)

@@ -88,13 +88,13 @@ def read_sequences(
         )
     lists = [_lists(table[name], settings.tokens, source) for name in columns]
     lengths = lists[0].list.len().to_numpy().astype(np.int64)
-    steps, words = _steps([_flat(column) for column in lists], source)
+    steps, words = _steps([_flat(column, source) for column in lists], source)
     labels, names = None, ()
     if labelled:
         column = table[settings.label]
         _refuse_missing(column, source)
         if per_step:
-            column = _flat(_label_lists(column, lengths, source))
+            column = _flat(_label_lists(column, lengths, source), source)
         elif settings.group:
             column = _one_label(column, table[settings.group], source)
         labels, names = _places(column)
@@ -121,11 +121,11 @@ def _of_any_length(column: Any) -> Any:
     return column.arr.to_list() if str(column.dtype).startswith("Array") else column
 
 
-def _flat(lists: Any) -> Any:
+def _flat(lists: Any, source: str) -> Any:
     """All steps, one after another."""
     # an empty list would become a step that is null
     steps = lists.filter(lists.list.len() > 0).explode()
-    _refuse_missing(steps, "the steps")
+    _refuse_missing(steps, f"the steps of {source}")
     return steps
 
 
@@ -185,7 +185,7 @@ def _one_label(column: Any, groups: Any, source: str) -> Any:
         raise ArgumentError(
             f"column {column.name} of {source}",
             wanted="one label for each sequence",
-            got=f"{column[row].unique().to_list()} in sequence {groups[row]}",
+            got=f"{column[row].unique().sort().to_list()} in sequence {groups[row]}",
             remedy="For a label of each step, read them with per_step.",
         )
     return column.list.first()
