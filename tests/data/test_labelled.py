@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ostinato.data import Encoding, LabelledSettings, read_labelled, read_sequences
+from ostinato.data import Encoding, LabelledSettings, Scale, read_labelled, read_sequences
 from ostinato.errors import ArgumentError
 
 
@@ -90,6 +90,9 @@ def test_what_the_encoding_does_not_know(tmp_path: Path) -> None:
     path = write(tmp_path, '{"text": [1, 2]}\n', "a.jsonl")
     with pytest.raises(ArgumentError, match="sequences: wanted words, got numbers"):
         encoding.samples(read_sequences(path, labelled=False))
+    one = Encoding(None, Scale(np.zeros(3), np.ones(3)), ())
+    with pytest.raises(ArgumentError, match="sequences: wanted steps of 3 numbers, got steps of 1"):
+        one.samples(read_sequences(path, labelled=False))
     words = read_sequences(tmp_path / "a.csv", labelled=False)
     numbers = Encoding(None, None, ())
     with pytest.raises(ArgumentError, match="sequences: wanted numbers, got words"):

@@ -157,6 +157,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ArgumentError, match=r"columns x0, x1, \.\.\., z, got a, b"):
         read_inverse(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("x0,z\n1,two\n")
+    with pytest.raises(ArgumentError, match="wanted rows of numbers"):
+        read_inverse(tmp_path / "a.csv")
 
 
 def test_repeating_and_permuted() -> None:

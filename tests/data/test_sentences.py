@@ -57,3 +57,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "news.txt").touch()
     with pytest.raises(ArgumentError, match=r"Did you mean .*news\.txt"):
         Sentences.build([tmp_path / "new.txt"], tmp_path)
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("grün\n".encode("latin-1"))
+    with pytest.raises(ArgumentError, match=r"a\.txt: wanted text in utf-8, got the byte 0xfc"):
+        Sentences.build([tmp_path / "a.txt"], tmp_path)

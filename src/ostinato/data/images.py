@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import zlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -65,14 +67,15 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
     raw = path.read_bytes()
     try:
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _no_idx(path, f"a damaged gzip ({error})") from error
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _KINDS:
         raise _no_idx(path, f"one that begins with {raw[:4].hex(' ')}")
     begin = 4 + 4 * raw[3]
-    shape = [int(size) for size in np.frombuffer(raw[4:begin], ">u4")]
+    # zeros in place of sizes that are missing, so that the length is wrong below
+    shape = np.frombuffer(raw[4:begin].ljust(begin - 4, b"\0"), ">u4").tolist()
     dtype = np.dtype(_KINDS[raw[2]])
-    wanted = begin + dtype.itemsize * int(np.prod(shape))
+    wanted = begin + dtype.itemsize * math.prod(shape)
     if len(raw) != wanted:
         raise _no_idx(path, f"{len(raw)} bytes where {wanted} are announced")
     return np.frombuffer(raw, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))

@@ -35,9 +35,9 @@ class Encoding:
 
     @classmethod
     def fit(cls, sequences: Sequences, learned: Samples, min_frequency: int = 1) -> Self:
-        """The encoding of some of the sequences, as `raw_samples` has them.
+        """The encoding of sequences: its words or scale from those learned from, all its labels.
 
-        The labels are those of all of them.
+        ``learned`` has the steps of some of the sequences as they are, not encoded.
         """
         if sequences.words is None:
             return cls(None, Scale.fit(learned.steps.numpy()), sequences.names)
@@ -63,6 +63,11 @@ class Encoding:
             steps = self.vocabulary.encode(sequences.words or ())[sequences.steps].astype(np.int64)
         else:
             assert self.scale is not None
+            wanted, got = len(self.scale.mean), sequences.steps.shape[1]
+            if wanted != got:
+                raise ArgumentError(
+                    "sequences", wanted=f"steps of {wanted} numbers", got=f"steps of {got}"
+                )
             steps = self.scale.apply(sequences.steps).astype(np.float32)
         return _samples(sequences, steps, self._targets(sequences))
 

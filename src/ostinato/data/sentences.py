@@ -12,6 +12,7 @@ import numpy as np
 from ostinato.data.files import existing_file
 from ostinato.data.tokens import TokenWriter, open_tokens
 from ostinato.data.vocabulary import UNKNOWN, Vocabulary, count_words
+from ostinato.errors import ArgumentError
 
 # Sentences that are encoded at once: enough that a write costs little beside them.
 _TOGETHER = 1000
@@ -22,11 +23,21 @@ BEGIN, END = "<s>", "</s>"
 def read_lines(path: str | PathLike[str], argument: str = "FILE") -> Iterator[list[str]]:
     """The words of each line, cut at white space; read as a stream.
 
-    Raises ArgumentError for a path that is no file, with names that are near.
+    Raises ArgumentError for a path that is no file, with names that are near, and for bytes that
+    are not UTF-8.
     """
-    with open(existing_file(path, argument), encoding="utf-8") as file:
-        for line in file:
-            yield line.split()
+    path = existing_file(path, argument)
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                yield line.split()
+    except UnicodeDecodeError as error:
+        raise ArgumentError(
+            str(path),
+            wanted="text in utf-8",
+            got=f"the byte 0x{error.object[error.start]:02x}",
+            remedy="Convert it first: iconv -f latin1 -t utf-8.",
+        ) from error
 
 
 @final

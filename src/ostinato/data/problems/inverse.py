@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -117,7 +118,7 @@ def write_inverse(path: str | PathLike[str], settings: InverseSettings | None = 
 def read_inverse(path: str | PathLike[str]) -> Batch:
     """The rows of a file of `write_inverse`, of the kind that its columns tell.
 
-    Raises ArgumentError for a file with other columns.
+    Raises ArgumentError for a file with other columns or with rows that are no numbers.
     """
     path = existing_file(path, "FILE")
     with open(path, encoding="utf-8") as file:
@@ -128,11 +129,18 @@ def read_inverse(path: str | PathLike[str]) -> Batch:
             raise ArgumentError(
                 str(path), wanted="a file with columns x0, x1, ..., z", got=", ".join(names)
             )
-        rows = torch.from_numpy(np.loadtxt(file, delimiter=",", ndmin=2))
+        rows = torch.from_numpy(_numbers(file, path))
     lengths = rows[:, names.index("length")].long() if "length" in names else None
     values, places = rows[:, xs].float().T[..., None], rows[:, zs].float()
     per_step = len(zs) > 1
     return Batch(values, places.T[..., None] if per_step else places, lengths, per_step)
+
+
+def _numbers(file: TextIO, path: Path) -> np.ndarray:
+    try:
+        return np.loadtxt(file, delimiter=",", ndmin=2)
+    except ValueError as error:
+        raise ArgumentError(str(path), wanted="rows of numbers", got=f"others ({error})") from error
 
 
 def _values(z: Tensor, steps: int, noise: float, generator: torch.Generator) -> Tensor:
