@@ -75,5 +75,30 @@ def test_a_text_shorter_than_a_piece_is_one_batch() -> None:
 
 
 def test_a_text_that_is_too_short_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="batch_size: wanted columns that the 5 tokens"):
+    with pytest.raises(ArgumentError, match="batch_size: wanted columns that the 5 steps"):
         columns(5, 8, 10)
+
+
+def test_targets_without_a_distance_are_the_inputs() -> None:
+    """For a bidirectional language model, whose output at t never sees x_t."""
+    made = Columns(np.arange(20), ColumnSettings(batch_size=2, bptt=10, shift=False), ahead=0)
+    ((inputs, targets),) = made.batches(0)
+    assert torch.equal(inputs, targets)
+    assert inputs.T.tolist() == [list(range(10)), list(range(10, 20))]
+
+
+def test_targets_may_be_further_ahead() -> None:
+    settings = ColumnSettings(batch_size=3, bptt=4, shift=True)
+    for inputs, targets in Columns(np.arange(50), settings, ahead=5).batches(1):
+        assert torch.equal(targets, inputs + 5)
+
+
+def test_a_stream_of_vectors() -> None:
+    stream = np.arange(60, dtype=np.float32).reshape(20, 3)
+    settings = ColumnSettings(batch_size=2, bptt=5, shift=False)
+    batches = list(Columns(stream, settings).batches(0))
+    inputs = torch.cat([inputs for inputs, _ in batches])
+    assert inputs.shape == (5, 2, 3)
+    assert inputs.dtype == torch.float32
+    assert torch.equal(inputs[:, 1], torch.from_numpy(stream[9:14]))
+    assert all(torch.equal(targets, inputs + 3) for inputs, targets in batches)

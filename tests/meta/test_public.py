@@ -54,8 +54,8 @@ ROOT = [
     "init",
     "last",
     "nn",
-    "reverse",
     "nonzero_rows",
+    "reverse",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""

@@ -1,0 +1,35 @@
+"""The copy problem: repeat symbols after a long silence."""
+
+from __future__ import annotations
+
+import torch
+
+from ostinato.data.batch import Batch
+from ostinato.errors import ArgumentError
+
+
+def copy_memory(
+    count: int, gap: int = 100, *, symbols: int = 8, length: int = 10, seed: int = 0
+) -> Batch:
+    """xs and targets, ids [gap + 2 * length, N], of ``count`` problems, a target for each step.
+
+    A row shows ``length`` symbols (0 to ``symbols`` - 1), ``gap`` - 1 blanks (id ``symbols``), a
+    delimiter (id ``symbols`` + 1), and ``length`` blanks. Wanted are ``gap`` + ``length`` blanks,
+    then the symbols in their order. There are ``symbols`` + 2 classes. Without memory the mean
+    cross-entropy is at best length * ln(symbols) / (gap + 2 * length) nats. Raises ArgumentError
+    for a number below 1.
+
+    Source: Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks", 2016, after
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997.
+    """
+    for name, number in (("gap", gap), ("symbols", symbols), ("length", length)):
+        if number < 1:
+            raise ArgumentError(name, wanted="at least 1", got=str(number))
+    generator = torch.Generator().manual_seed(seed)
+    shown = torch.randint(symbols, (length, count), generator=generator)
+    blank, delimiter = symbols, symbols + 1
+    xs = torch.full((gap + 2 * length, count), blank)
+    targets = xs.clone()
+    xs[:length] = targets[-length:] = shown
+    xs[length + gap - 1] = delimiter
+    return Batch(xs, targets, per_step=True)
