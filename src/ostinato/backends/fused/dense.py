@@ -47,12 +47,14 @@ def pack(
 
 def multiply(
     script: Script, a: Matrix, packed: Ref, c: Matrix, size: tuple[int, int, int], kind: str,
-    threads: int, accumulate: bool = False,
+    threads: int, start: Matrix | None = None,
 ) -> None:  # fmt: skip
-    """c [rows, columns] = a [rows, depth] times what is packed, or c += that.
+    """c [rows, columns] = a [rows, depth] times what is packed, added to start where there is one.
 
-    ``size`` is (rows, columns, depth). Strides of a may be any, columns of c lie side by side.
+    ``size`` is (rows, columns, depth). Strides of a may be any; columns of c and start lie side by
+    side. The start may be c itself, or one row for all.
     """
+    begin = start or c
     rows, columns, depth = size
     if rows * columns * depth <= SMALL:
         threads = 1
@@ -64,8 +66,8 @@ def multiply(
         column_step = share(columns, PANEL[kind], threads)
     shares = -(-rows // row_step) * -(-columns // column_step)
     table = script.table(
-        0, shares, row_step, column_step, a.at, a.row, a.column, packed, c.at, c.row, rows, columns,
-        depth, int(accumulate),
+        0, shares, row_step, column_step, a.at, a.row, a.column, packed, c.at, c.row, begin.at,
+        begin.row, rows, columns, depth, int(start is not None),
     )  # fmt: skip
     script.call(address("product_share", kind), table, shares)
 
@@ -88,7 +90,8 @@ def matmul(a: Tensor, w: Tensor, out: Tensor, *, accumulate: bool = False) -> Te
     pack(script, Matrix(Ref("w"), *w.stride()), Ref("packed"), columns, depth, kind, threads)
     size = (rows, columns, depth)
     left, into = Matrix(Ref("a"), *a.stride()), Matrix(Ref("out"), *out.stride())
-    multiply(script, left, Ref("packed"), into, size, kind, threads, accumulate)
+    start = into if accumulate else None
+    multiply(script, left, Ref("packed"), into, size, kind, threads, start)
     blocks = {"a": a, "w": w, "out": out, "packed": packed}
     script.finish().run({name: block.data_ptr() for name, block in blocks.items()})
     return out

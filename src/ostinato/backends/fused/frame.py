@@ -179,10 +179,11 @@ class Framing:
         records = self.rows.num_records * work.repeat
         a, c = self.matrix(work.a, work.k, work.repeat), self.matrix(work.c, work.n, work.repeat)
         packed = self.packed(work)
+        start = c if work.accumulate else None
         if work.start is not None:
-            self.copy(c.at, c.row, Ref(("param", work.start)), 0, records, work.n)
+            start = Matrix(Ref(("param", work.start)), 0)
         size = (records, work.n, work.k)
-        dense.multiply(self.script, a, packed, c, size, self.kind, self.threads, work.accumulate)
+        dense.multiply(self.script, a, packed, c, size, self.kind, self.threads, start)
 
     def matrix(self, place: Place, width: int, repeat: int) -> Matrix:
         """A place for all records; vectors of a row stand one below another."""
@@ -283,8 +284,8 @@ class Framing:
         packed = self.room(product.packed_size(second[1], records, self.kind))
         threads = self.threads
         dense.pack(self.script, right.transposed, packed, second[1], records, self.kind, threads)
-        dense.multiply(
-            self.script, left.transposed, packed, Matrix(out, shape[-1]),
-            (first[1], second[1], records), self.kind, threads, gram.param in begun,
-        )  # fmt: skip
+        to = Matrix(out, shape[-1])
+        size = (first[1], second[1], records)
+        start = to if gram.param in begun else None
+        dense.multiply(self.script, left.transposed, packed, to, size, self.kind, threads, start)
         begun.add(gram.param)

@@ -36,30 +36,34 @@ PACK_BLOCK = 32
 def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
     """Tiles of equal rows: all of them with the same panels, then with the next ones."""
     tile = define_tiles(module, kind)
-    function, builder, given = define(module, f"tile_rows_{kind}", 12)
-    a, a_row, a_column, packed, panel, c, c_row, depth, accumulate, tiles, rows, panels = given
+    function, builder, given = define(module, f"tile_rows_{kind}", 14)
+    a, a_row, a_column, packed, panel, c, c_row, start, start_row, depth, accumulate = given[:11]
+    tiles, rows, panels = given[11:]
     most = choose_panels(rows)
     groups = panels.up(most)
     with count(0, groups) as group:
         # the first of equal shares: floor(group * panels / groups)
         first = group * panels // groups
         share = (group + 1) * panels // groups - first
-        weights, columns = packed + first * panel, c + first * PANEL_BYTES
+        weights, across = packed + first * panel, first * PANEL_BYTES
         with count(0, tiles) as t:
             row = t * rows
             call(
-                tile, a + row * a_row, a_row, a_column, weights, panel,
-                columns + row * c_row, c_row, depth, accumulate, rows, share,
+                tile, a + row * a_row, a_row, a_column, weights, panel, c + across + row * c_row,
+                c_row, start + across + row * start_row, start_row, depth, accumulate, rows, share,
             )  # fmt: skip
     builder.ret_void()
     return function
 
 
 def define_block(module: ir.Module, kind: str) -> ir.Function:
-    """Some rows over all the depth, in tiles of two heights that differ by one; row bytes."""
+    """Some rows over all the depth, in tiles of two heights that differ by one; row bytes.
+
+    The first rows of the depth are added to `start`, where that is wanted, the others to C.
+    """
     tile_rows = define_tile_rows(module, kind)
-    function, builder, given = define(module, f"block_{kind}", 10)
-    a, a_row, a_column, packed, c, c_row, rows, panels, depth, accumulate = given
+    function, builder, given = define(module, f"block_{kind}", 12)
+    a, a_row, a_column, packed, c, c_row, begin, begin_row, rows, panels, depth, accumulate = given
     tiles = rows.up(max_rows())
     low = rows // tiles
     taller = rows - low * tiles
@@ -68,11 +72,14 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
         corner = a + start * a_column * SIZES[kind]
         weights = packed + start * PANEL_BYTES
         block = (depth - start).at_most(DEPTH_BLOCK)
-        add = choose(start.test("==", 0), accumulate, 1)
+        at_first = start.test("==", 0)
+        add = choose(at_first, accumulate, 1)
+        origin, origin_row = choose(at_first, begin, c), choose(at_first, begin_row, c_row)
         for first, number, tall in ((rows * 0, taller, low + 1), (above, tiles - taller, low)):
             call(
                 tile_rows, corner + first * a_row, a_row, a_column, weights, depth * PANEL_BYTES,
-                c + first * c_row, c_row, block, add, number, tall, panels,
+                c + first * c_row, c_row, origin + first * origin_row, origin_row, block, add,
+                number, tall, panels,
             )  # fmt: skip
     builder.ret_void()
     return function
@@ -81,51 +88,65 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
 def define_product(module: ir.Module, kind: str) -> ir.Function:
     """Block after block of rows; `direct` panels go to C, and part of one through a scratch."""
     block = define_block(module, kind)
-    some, builder, given = define(module, f"some_{kind}", 11)
-    a, a_row, a_column, packed, c, c_row, rows, columns, depth, accumulate, direct = given
-    a_bytes, c_bytes = a_row * SIZES[kind], c_row * SIZES[kind]
+    some, builder, given = define(module, f"some_{kind}", 13)
+    a, a_row, a_column, packed, c, c_row, start, start_row, rows, columns, depth = given[:11]
+    accumulate, direct = given[11:]
+    a_bytes, c_bytes, start_bytes = (row * SIZES[kind] for row in (a_row, c_row, start_row))
     panels = columns.up(width(kind))
     space = ir.ArrayType(vector(kind), ROW_BLOCK)
     scratch = Whole(builder, builder.ptrtoint(builder.alloca(space), a.value.type))
     with count(0, rows, ROW_BLOCK) as row:
         height = (rows - row).at_most(ROW_BLOCK)
-        at, to = a + row * a_bytes, c + row * c_bytes
-        call(block, at, a_bytes, a_column, packed, to, c_bytes, height, direct, depth, accumulate)
+        at, to, begin = a + row * a_bytes, c + row * c_bytes, start + row * start_bytes
+        call(
+            block, at, a_bytes, a_column, packed, to, c_bytes, begin, start_bytes, height, direct,
+            depth, accumulate,
+        )  # fmt: skip
         with builder.if_then(direct.test("<", panels)):
             last = packed + direct * depth * PANEL_BYTES
             bytes_apart = row * 0 + PANEL_BYTES
             call(
-                block, at, a_bytes, a_column, last, scratch, bytes_apart, height, row * 0 + 1,
-                depth, 0,
+                block, at, a_bytes, a_column, last, scratch, bytes_apart, scratch, bytes_apart,
+                height, row * 0 + 1, depth, 0,
             )  # fmt: skip
-            rest = columns - direct * width(kind)
-            copy_part(kind, scratch, to + direct * PANEL_BYTES, c_bytes, height, rest, accumulate)
+            rest, across = columns - direct * width(kind), direct * PANEL_BYTES
+            copy_part(
+                kind, scratch, (to + across, c_bytes), (begin + across, start_bytes),
+                (height, rest), accumulate,
+            )  # fmt: skip
     builder.ret_void()
 
     _, builder, given = define(module, f"strided_{kind}", 10)
-    call(some, *given, given[7] // width(kind))
+    call(some, *given[:6], *given[4:], given[7] // width(kind))
     builder.ret_void()
     for name in ("product", "padded"):
         _, builder, (a, a_row, *others) = define(module, f"{name}_{kind}", 9)
         columns = others[4]
         direct = columns.up(width(kind)) if name == "padded" else columns // width(kind)
-        call(some, a, a_row, 1, *others, direct)
+        call(some, a, a_row, 1, *others[:3], *others[1:], direct)
         builder.ret_void()
     return some
 
 
 def copy_part(
-    kind: str, scratch: Whole, c: Whole, c_row: Whole, rows: Whole, columns: Whole, add: Whole
+    kind: str,
+    scratch: Whole,
+    to: tuple[Whole, Whole],
+    start: tuple[Whole, Whole],
+    size: tuple[Whole, Whole],
+    add: Whole,
 ) -> None:
-    """C (+)= the first columns of a panel."""
-    b = c.builder
+    """C = (start +) the first columns of a panel; matrices as corner and bytes a row."""
+    b = scratch.builder
+    (c, c_row), (begin, begin_row), (rows, columns) = to, start, size
     with count(0, rows) as row, count(0, columns) as column:
         there = column * SIZES[kind]
         value = b.load((scratch + row * PANEL_BYTES + there).pointer(NUMBERS[kind]))
         place = (c + row * c_row + there).pointer(NUMBERS[kind])
         with b.if_else(add.test("!=", 0)) as (more, alone):
             with more:
-                b.store(b.fadd(b.load(place), value), place)
+                old = b.load((begin + row * begin_row + there).pointer(NUMBERS[kind]))
+                b.store(b.fadd(old, value), place)
             with alone:
                 b.store(value, place)
 
@@ -140,8 +161,8 @@ def take(counter: Whole) -> Whole:
 def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
     """Parts of a product or of packing, for as many threads as come; see `dense`."""
     _, b, (data,) = define(module, f"product_share_{kind}", 1)
-    numbers = read(data, 14)
-    shares, row_step, column_step, a, a_row, a_column, packed, c, c_row, *sizes = numbers[1:]
+    shares, row_step, column_step, *numbers = read(data, 16)[1:]
+    a, a_row, a_column, packed, c, c_row, start, start_row, *sizes = numbers
     rows, columns, depth, accumulate = sizes
     with count(0, shares):
         share = take(data)
@@ -152,8 +173,9 @@ def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Func
             here = (columns - column).at_most(column_step)
             call(
                 some, a + row * a_row * size, a_row, a_column, packed + column * depth * size,
-                c + (row * c_row + column) * size, c_row, (rows - row).at_most(row_step),
-                here, depth, accumulate, here // width(kind),
+                c + (row * c_row + column) * size, c_row,
+                start + (row * start_row + column) * size, start_row,
+                (rows - row).at_most(row_step), here, depth, accumulate, here // width(kind),
             )  # fmt: skip
     b.ret_void()
 

@@ -87,13 +87,15 @@ class Operands:
     panel: Whole
     c: Whole
     c_row: Whole
+    start: Whole
+    start_row: Whole
     depth: Whole
     accumulate: Whole
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Writes C[rows, panels] (+)= A[rows, depth] packed[depth, panels]."""
+    """Writes C[rows, panels] = (start +) A[rows, depth] packed[depth, panels]."""
 
     kind: str
     rows: int
@@ -102,17 +104,20 @@ class Tile:
     builder: ir.IRBuilder
 
     def emit(self) -> None:
-        """Start from C or zero, run over the depth, write C."""
-        places = [
-            self.at.c + self.at.c_row * r + p * PANEL_BYTES
-            for r in range(self.rows)
-            for p in range(self.panels)
-        ]
-        for result, place in zip(self.loop(self.start(places)), places, strict=True):
+        """Begin with the start or zero, run over the depth, write C."""
+        at = self.at
+        starts = self.start(self.places(at.start, at.start_row))
+        for result, place in zip(self.loop(starts), self.places(at.c, at.c_row), strict=True):
             store(self.kind, result, place)
 
+    def places(self, corner: Whole, row: Whole) -> list[Whole]:
+        """The vectors of the tile in a matrix."""
+        return [
+            corner + row * r + p * PANEL_BYTES for r in range(self.rows) for p in range(self.panels)
+        ]
+
     def start(self, places: list[Whole]) -> list[ir.Value]:
-        """C where it is added to, else zeros."""
+        """What is added to, else zeros."""
         b = self.builder
         before, old = b.block, b.append_basic_block("old")
         ready = b.append_basic_block("ready")
@@ -202,10 +207,10 @@ class Tile:
 def define_tiles(module: ir.Module, kind: str) -> ir.Function:
     """A function that jumps to the loop for so many rows and panels.
 
-    tile(a, a_row, a_column, packed, panel, c, c_row, depth, accumulate, rows, panels): a_column
-    counts numbers, the other strides bytes.
+    tile(a, a_row, a_column, packed, panel, c, c_row, start, start_row, depth, accumulate, rows,
+    panels): a_column counts numbers, the other strides bytes.
     """
-    function, builder, (*given, rows, panels) = define(module, f"tile_{kind}", 11)
+    function, builder, (*given, rows, panels) = define(module, f"tile_{kind}", 13)
     end = builder.append_basic_block("end")
     chosen = builder.switch((rows * 16 + panels).value, end)
     for r in range(1, max_rows() + 1):
