@@ -177,3 +177,19 @@ def test_layers_run_at_once_where_steps_are_independent() -> None:
 def test_weight_drop_runs_its_cell_on_the_fast_path_in_training() -> None:
     said = explain(WeightDrop(lstm(), 0.5), XS)
     assert [segment.backend for segment in said.segments] == ["", "fused"]
+
+
+def test_the_account_tells_all_that_was_compiled() -> None:
+    said = explain(Stack(lstm(3, 5), MinimalGated(5, 2)), XS).account
+    first, second = said.split("MinimalGated")
+    assert first.startswith("LSTM(3, 5)\ncompiled; a step: 1 product, 1 kernel; outside the loop:")
+    # 4 gates of 5 from x and h, each product a multiplication and an addition
+    assert f"forward: {2 * 4 * 5 * (3 + 5)} floating-point operations a row and step" in first
+    assert "all steps at once: record0 += x0 [3] x weight_ih [20]" in first
+    assert "each step: record0 += before0 [5] x weight_hh [20]" in first
+    assert "at the end: gradient of a weight [20, 5]" in first
+    assert "after1 [5]: " in first
+    assert "tanh" in first.split("saved:")[1]
+    assert "def forward_1_0(cur, rows):" in first
+    assert "def backward_1_0(cur, rows):" in second
+    assert explain(lstm(), XS, backend="eager").account == ""

@@ -26,3 +26,7 @@ class Backend(ABC):
     @abstractmethod
     def describe(self, call: Call) -> str:
         """How it runs a call that it takes, in a few words, for `explain`."""
+
+    def account(self, call: Call) -> str:
+        """All that it made of the cell of a call that it takes, to be read; empty if nothing."""
+        return ""

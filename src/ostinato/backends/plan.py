@@ -60,12 +60,18 @@ class Segment:
     backend: str
     how: str
     refusals: tuple[str, ...] = ()
+    account: str = ""
+    """What the backend made of the cell, in full."""
+
+    @property
+    def title(self) -> str:
+        """The cell with its sizes."""
+        module = self.cell.module if isinstance(self.cell, Lift) else self.cell
+        name, said = type(module).__name__, module.extra_repr()
+        return f"{name}({said})" if said else name
 
     def __str__(self) -> str:
-        module = self.cell.module if isinstance(self.cell, Lift) else self.cell
-        title = type(module).__name__
-        said = module.extra_repr()
-        head = "  " * self.depth + (f"{title}({said})" if said else title)
+        head = "  " * self.depth + self.title
         body = f"{head:<44} {self.backend:<6} {self.how}".rstrip()
         return "\n".join([body, *(" " * 44 + f" {refusal}" for refusal in self.refusals)])
 
@@ -83,8 +89,8 @@ def _execute(
         return _execute_layers(call, call.cell, name, journal, depth)
     chosen, refusals = choose(call, name)
     if journal is not None:
-        how = chosen.describe(call)
-        journal.append(Segment(depth, call.cell, chosen.name, how, refusals))
+        how, account = chosen.describe(call), chosen.account(call)
+        journal.append(Segment(depth, call.cell, chosen.name, how, refusals, account))
     return chosen.run(call)
 
 

@@ -111,6 +111,15 @@ class Explanation:
 
     __repr__ = __str__
 
+    @property
+    def account(self) -> str:
+        """All that was compiled, to be read: of each cell the products and kernels in order, what
+        was hoisted out of the time loop, what is saved for the backward, the arithmetic, and the
+        text of the kernels. Empty where nothing is compiled.
+        """
+        told = [s for s in self.segments if s.account]
+        return "\n\n".join(f"{s.title}\n{s.account}" for s in told)
+
 
 def explain(
     cell: nn.Module,
@@ -127,7 +136,7 @@ def explain(
 
     Takes the arguments of `unroll` (T >= 1) and runs them once without gradients, leaving the
     random state as it was. Without xs, a sample [2, 3, I] stands for it; ArgumentError where the
-    cell does not say its I. Print the result.
+    cell does not say its I. Print the result; its ``account`` tells all that was compiled.
     """
     check_name(backend)
     cell = as_cell(cell)

@@ -94,12 +94,12 @@ class Fused(Backend):
         return summary(self.recipe(call))
 
     def account(self, call: Call) -> str:
-        """Everything that was made of the cell, with the text of its kernels."""
         return account(self.recipe(call))
 
     def recipe(self, call: Call) -> Recipe:
-        """The plans that a call would run by."""
-        return self.job(call)[0].recipe
+        """The plans that a call would run by, with those of the backward where it needs one."""
+        with torch.enable_grad():
+            return self.job(call)[0].recipe
 
     def job(self, call: Call) -> tuple[Job, list[Tensor], list[Tensor]]:
         """What is to be done for a call, its starts and its params."""

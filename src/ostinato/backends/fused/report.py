@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ostinato.backends.fused.passes.plan import Kernel, Multiply, Plan
+from ostinato.backends.fused.program import Gram
 from ostinato.backends.fused.recipe import Recipe
 
 
@@ -44,19 +45,41 @@ def multiplications(plan: Plan) -> int:
 
 
 def account(recipe: Recipe) -> str:
-    """The whole story: stages, sizes, what is saved, the arithmetic, and the kernels' text."""
+    """The whole story: stages, what is saved, the arithmetic, and the text of the kernels."""
     lines = [summary(recipe)]
     for name, plan in (("forward", recipe.forward), ("backward", recipe.backward)):
         if plan is None:
             continue
-        lines.append(f"{name}: {multiplications(plan)} multiplications in products a row and step")
-        for number, stage in enumerate(plan.stages):
-            place = "in the loop" if stage.loop else ("before it" if number == 0 else "after it")
+        lines.append(
+            f"{name}: {2 * multiplications(plan):,} floating-point operations a row and step"
+        )
+        for stage, place in zip(plan.stages, PLACES, strict=True):
             lines += [f"  {place}: {line(work)}" for work in stage.work]
-        lines += [
-            f"  weights: gradient [{g.d.shape[-1]}, {g.a.shape[-1]}]" for g, _, _ in plan.grams
-        ]
-    return "\n".join([*lines, "", recipe.text])
+        grams = [g for g, _, _ in plan.grams]
+        lines += [f"  at the end: gradient of a weight [{rows(g)}]" for g in grams]
+    return "\n".join([*lines, *saved_lines(recipe), "", recipe.text])
+
+
+PLACES = ("all steps at once", "each step", "all steps at once")
+"""Where the work of a stage is done: before, in and after the time loop."""
+
+
+def rows(gram: Gram) -> str:
+    """Rows and columns of the part of a weight whose gradient is worked out."""
+    return f"{gram.d.shape[-1]}, {gram.a.shape[-1]}"
+
+
+def saved_lines(recipe: Recipe) -> list[str]:
+    """What a training step keeps of each row and step."""
+    if recipe.backward is None:
+        return []
+    kinds = ("record", "after")
+    kept = [b for b in recipe.forward.buffers if b.role[0] in kinds and b.clock in kinds]
+    where: dict[int, list[str]] = {b.number: [] for b in kept}
+    for v, place in recipe.forward.homes.items():
+        if place.buffer.number in where and v.op != "product":
+            where[place.buffer.number].append(v.name)
+    return ["saved:", *(f"  {b.name} [{b.width}]: {', '.join(where[b.number])}" for b in kept)]
 
 
 def line(work: Kernel | Multiply) -> str:
