@@ -13,6 +13,7 @@ from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
     Composite,
     EmitState,
+    GateDropout,
     HeldDropout,
     LayerNorm,
     LearnedState,
@@ -47,6 +48,7 @@ __all__ = [
     "Composite",
     "EmitState",
     "Explanation",
+    "GateDropout",
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
