@@ -7,7 +7,7 @@ combinators and the functions that run cells over time are here at the root.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from ostinato import cells, errors, init, nn
+from ostinato import cells, errors, init, nn, torch7
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
@@ -73,5 +73,6 @@ __all__ = [
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "torch7",
     "unroll",
 ]

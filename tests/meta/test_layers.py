@@ -14,7 +14,7 @@ LEVELS = {
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
     "backends": 3,
-    **dict.fromkeys(("sequence", "nn"), 4),
+    **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention"), 5),
     **dict.fromkeys(("data", "text", "series", "train"), 6),
     "cli": 7,
