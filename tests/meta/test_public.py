@@ -24,6 +24,7 @@ ROOT = [
     "Composite",
     "EmitState",
     "Explanation",
+    "GateDropout",
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
@@ -48,6 +49,7 @@ ROOT = [
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "torch7",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""
@@ -64,7 +66,14 @@ NO_SHAPES = {
     "detach": "takes a state of any shape and keeps it",
 }
 SHAPE = re.compile(r"\[(<= )?[a-zA-Z0-9.*_]+(, ?[a-zA-Z0-9.*_]+)*(, \.\.\.)?\]")
-CORE = ("ostinato", "ostinato.cells", "ostinato.combine", "ostinato.sequence", "ostinato.nn")
+CORE = (
+    "ostinato",
+    "ostinato.cells",
+    "ostinato.combine",
+    "ostinato.sequence",
+    "ostinato.nn",
+    "ostinato.torch7",
+)
 HEAVY = (
     "tokenizers",
     "rich",

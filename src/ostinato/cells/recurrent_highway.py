@@ -48,14 +48,14 @@ class RecurrentHighway(GatedCell):
         self.reset_own()
 
     def reset_own(self) -> None:
-        for weight in self.weight_deep:
-            self.draw(weight, "init_hh", 2)
-        for bias in () if self.bias_deep is None else self.bias_deep:
-            self.draw(bias, "init_bias", 2)
-            if self.transform_bias is not None:
-                nn.init.constant_(bias.chunk(2)[1], self.transform_bias)
+        for layer in range(self.depth - 1):
+            self.draw(self.weight_deep[layer], "init_hh", 2)
+            if self.bias_deep is not None:
+                self.draw(self.bias_deep[layer], "init_bias", 2)
         if self.transform_bias is not None:
             self.start_bias(1, self.transform_bias)
+            if self.bias_deep is not None:
+                nn.init.constant_(self.bias_deep[:, self.hidden_size :], self.transform_bias)
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         h = highway(self.from_input(x) + self.from_hidden(read), state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -81,11 +82,11 @@ def from_cell(place: Place, given: list[Tensor], at: int) -> tuple[dict[str, Ten
     assert cell is not None
     assert layout is not None
 
-    def fits(parts: Parts) -> int:
+    def fitting(parts: Parts) -> int:
         found = zip(parts, given[at:], strict=False)
-        return sum(list(tensor.shape) == shape(one, cell) for one, tensor in found)
+        return len(list(takewhile(lambda pair: list(pair[1].shape) == shape(pair[0], cell), found)))
 
-    chosen = max(layout.variants(cell), key=fits)
+    chosen = max(layout.variants(cell), key=fitting)
     like = given[at] if at < len(given) else torch.empty(0)
     found = {name: like.new_zeros(p.shape) for name, p in cell.named_parameters()}
     for n, one in enumerate(chosen):

@@ -25,7 +25,7 @@ class Place:
 def places(module: nn.Module, layouts: Sequence[str]) -> Iterator[Place]:
     """Everything that takes tensors, in the order in which the old model lists them."""
     cells = [m for m in module.modules() if isinstance(m, KINDS)]
-    names = list(layouts) * (len(cells) if len(layouts) == 1 else 1)
+    names = list(layouts) * (len(cells) if len(layouts) == 1 and cells else 1)
     if len(names) != len(cells):
         raise ArgumentError(
             "layouts",
