@@ -156,6 +156,67 @@ def test_transform_bias_is_that_of_every_micro_layer() -> None:
     assert (cell.bias_deep[:, :4] > -2).all()
 
 
+def test_ugrnn() -> None:
+    cell = cells.UGRNN(I, N, dtype=torch.float64)
+    g, n = gate(cell, 0, X, H).sigmoid(), gate(cell, 1, X, H).tanh()
+    torch.testing.assert_close(cell(X, H)[0], g * H + (1 - g) * n)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.5])
+def test_janet(beta: float) -> None:
+    cell = cells.JANET(I, N, beta=beta, forget_bias=3.0, dtype=torch.float64)
+    s, n = gate(cell, 0, X, H), gate(cell, 1, X, H).tanh()
+    want = s.sigmoid() * H + (1 - (s - beta).sigmoid()) * n
+    torch.testing.assert_close(cell(X, H)[0], want)
+    assert torch.equal((cell.bias_ih + cell.bias_hh)[:N], torch.full((N,), 3.0).double())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("gated", [True, False])
+def test_antisymmetric(gated: bool, bias: bool) -> None:
+    options = {"epsilon": 0.1, "gamma": 0.2, "gated": gated, "bias": bias}
+    cell = cells.AntisymmetricRNN(I, N, dtype=torch.float64, **options)
+    u = cell.weight_hh - cell.weight_hh.T
+    torch.testing.assert_close(u, -u.T)
+    a = H @ (u - 0.2 * torch.eye(N, dtype=torch.float64)).T + (cell.bias_hh if bias else 0)
+    change = (X @ cell.weight_ih.T + (cell.bias_ih if bias else 0) + a).tanh()
+    if gated:
+        z = (X @ cell.weight_gate.T + (cell.bias_gate if bias else 0) + a).sigmoid()
+        change = z * change
+    torch.testing.assert_close(cell(X, H)[0], H + 0.1 * change)
+
+
+def test_indrnn() -> None:
+    for name, act in (("relu", torch.relu), ("tanh", torch.tanh)):
+        cell = cells.IndRNN(I, N, activation=name, dtype=torch.float64)
+        w, b = cell.from_input.weight, cell.from_input.bias
+        torch.testing.assert_close(cell(X, H)[0], act(X @ w.T + b + cell.weight_hh * H))
+    assert (cell.weight_hh >= 0).all()
+    assert (cell.weight_hh <= 1).all()
+
+
+@pytest.mark.parametrize("width", [I, N])
+def test_sru(width: int) -> None:
+    cell = cells.SRU(width, N, dtype=torch.float64)
+    cell.bias.data.normal_()
+    x = drawn(4, width, seed=5)
+    maps = [x @ w.T for w in cell.from_input.weight.split(N)]
+    f = (maps[1] + cell.weight_c[:N] * C + cell.bias[:N]).sigmoid()
+    r = (maps[2] + cell.weight_c[N:] * C + cell.bias[N:]).sigmoid()
+    c = f * C + (1 - f) * maps[0]
+    y, c_after = cell(x, C)
+    torch.testing.assert_close(c_after, c)
+    torch.testing.assert_close(y, r * c + (1 - r) * (x if width == N else maps[3]))
+    assert len(maps) == (3 if width == N else 4)
+
+
+def test_min_gru() -> None:
+    cell = cells.MinGRU(I, N, dtype=torch.float64)
+    z, n = cell.from_input(X).chunk(2, 1)
+    z = z.sigmoid()
+    torch.testing.assert_close(cell(X, H)[0], (1 - z) * H + z * n)
+
+
 RESULTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "keep": lambda h, v: h,
     "replace": lambda h, v: v,
