@@ -39,7 +39,7 @@ def convert(module: nn.Module, tensors: Sequence[Any], *layouts: str) -> dict[st
     Gradients are laid out as parameters are, so it converts them as well. Where a gate has two
     biases here and had one there, the second becomes zero.
     """
-    given = [torch.as_tensor(one) for one in tensors]
+    given = [torch.as_tensor(one).detach() for one in tensors]
     made: dict[str, Tensor] = {}
     at = 0
     for place in places(module, layouts):
