@@ -457,6 +457,5 @@ def test_row_33_seq_gru() -> None:
     # its initialisation: the bias of the update gate is 1
     std = (120 + 84) ** -0.5
     cell = before(120, 84, init_ih=normal(std), init_hh=normal(std), init_bias="zeros")
-    with torch.no_grad():
-        cell.start_bias(1, 1.0)
+    cell.set_bias(1, 1.0)
     check_start(torch7.export(cell, "nn.SeqGRU"), GOLDEN["SeqGRU"]["params"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -213,3 +214,22 @@ def test_unrolled_rnn_of_nngraph(name: str) -> None:
     close(*(torch.tensor(each, dtype=torch.float64) for each in (losses, case["sgd_losses"])))
     after = torch.cat([t.flatten() for t in torch7.export(model, "nngraph RNN")])
     close(after, tensor(case["flatParamsAfter5"]))
+
+
+def uniform(width: int) -> Any:
+    """U(-1/sqrt(n), 1/sqrt(n)) for maps of this width, as Torch7's Linear is drawn."""
+    return partial(nn.init.uniform_, a=-(width**-0.5), b=width**-0.5)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "FastLSTM", "GRU"])
+def test_step_cells_can_be_drawn_as_they_were(name: str) -> None:
+    kind = {"LSTM": cells.PeepholeLSTM, "FastLSTM": cells.LSTM}.get(name)
+    rules = {"init_ih": uniform(120), "init_hh": uniform(84), "init_bias": uniform(120)}
+    cell = (kind or partial(cells.GRU, reset="before"))(120, 84, **rules)
+    nn.init.zeros_(cell.bias_hh)
+    recorded = load("cell_init")[name]["params"]
+    for got, want in zip(torch7.export(cell, f"nn.{name}"), recorded, strict=True):
+        assert list(got.shape) == want["shape"]
+        # of 84 draws or more, the largest is within a tenth of the bound but once in 7000 times
+        for ours, theirs in ((got.min().item(), want["min"]), (got.max().item(), want["max"])):
+            assert abs(ours / theirs - 1) < 0.12

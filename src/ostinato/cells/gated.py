@@ -123,8 +123,8 @@ class GatedCell(Cell):
         """Fill a weight [num_gates*H, n] by the rule of ``init_ih``, ``init_hh``, ``init_bias``."""
         init.fill(weight, num_gates, self._rules[option], option)
 
-    def start_bias(self, gate: int, value: float) -> None:
-        """Set the sum of the two biases of a gate, where the cell has biases."""
+    def set_bias(self, gate: int, value: float) -> None:
+        """Set the sum of the two biases of a gate, [H] each, where the cell has biases."""
         if self.bias_ih is not None and self.bias_hh is not None:
             nn.init.constant_(self.bias_ih.chunk(self.num_gates)[gate], value)
             nn.init.zeros_(self.bias_hh.chunk(self.num_gates)[gate])
@@ -206,7 +206,7 @@ def check_size(argument: str, size: int, *, least: int) -> None:
         )
 
 
-def check_start_bias(argument: str, value: float | None, bias: bool) -> None:
+def check_set_bias(argument: str, value: float | None, bias: bool) -> None:
     """Raise ArgumentError where a bias is to start at a value, and there is none."""
     if value is not None and not bias:
         raise ArgumentError(

@@ -7,7 +7,7 @@ from typing import Unpack, final
 import torch
 from torch import Tensor
 
-from ostinato.cells.gated import GatedCell, Options, check_start_bias
+from ostinato.cells.gated import GatedCell, Options, check_set_bias
 from ostinato.typing import State
 
 
@@ -35,13 +35,13 @@ class JANET(GatedCell):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(input_size, hidden_size, **options)
-        check_start_bias("forget_bias", forget_bias, self.bias)
+        check_set_bias("forget_bias", forget_bias, self.bias)
         self.beta, self.forget_bias = beta, forget_bias
         self.reset_own()
 
     def reset_own(self) -> None:
         if self.forget_bias is not None:
-            self.start_bias(0, self.forget_bias)
+            self.set_bias(0, self.forget_bias)
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         h = state

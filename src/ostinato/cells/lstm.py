@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ostinato.cells.gated import (
     GatedMemory,
     Options,
+    check_set_bias,
     check_size,
-    check_start_bias,
     draw_projection,
 )
 from ostinato.errors import ArgumentError
@@ -63,7 +63,7 @@ class LSTM(GatedMemory):
                 got=str(proj_size),
                 remedy="A projection makes h smaller than c.",
             )
-        check_start_bias("forget_bias", forget_bias, self.bias)
+        check_set_bias("forget_bias", forget_bias, self.bias)
         self.proj_size, self.forget_bias = proj_size, forget_bias
         self.weight_hr = self.weight(proj_size, hidden_size) if proj_size else None
         device, dtype = options.get("device"), options.get("dtype")
@@ -76,7 +76,7 @@ class LSTM(GatedMemory):
         if self.norm_c is not None:
             self.norm_c.reset_parameters()
         if self.forget_bias is not None:
-            self.start_bias(1, self.forget_bias)
+            self.set_bias(1, self.forget_bias)
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         _, c = state

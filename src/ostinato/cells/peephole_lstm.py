@@ -12,8 +12,8 @@ from ostinato import init
 from ostinato.cells.gated import (
     GatedMemory,
     Options,
+    check_set_bias,
     check_size,
-    check_start_bias,
     draw_projection,
 )
 from ostinato.errors import ArgumentError
@@ -61,7 +61,7 @@ class PeepholeLSTM(GatedMemory):
                 got=repr(peepholes),
                 remedy="Without peepholes it is cells.LSTM.",
             )
-        check_start_bias("forget_bias", forget_bias, self.bias)
+        check_set_bias("forget_bias", forget_bias, self.bias)
         self.peepholes, self.proj_size, self.forget_bias = peepholes, proj_size, forget_bias
         full = peepholes == "full"
         width = (hidden_size,) if full else ()
@@ -80,7 +80,7 @@ class PeepholeLSTM(GatedMemory):
         if self.weight_hr is not None:
             draw_projection(self.weight_hr)
         if self.forget_bias is not None:
-            self.start_bias(1, self.forget_bias)
+            self.set_bias(1, self.forget_bias)
             if self.bias_ch is not None:
                 torch.nn.init.zeros_(self.bias_ch.chunk(3)[1])
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato.cells.gated import GatedCell, Options, check_size, check_start_bias
+from ostinato.cells.gated import GatedCell, Options, check_set_bias, check_size
 from ostinato.typing import State
 
 
@@ -41,7 +41,7 @@ class RecurrentHighway(GatedCell):
     ) -> None:
         super().__init__(input_size, hidden_size, **options)
         check_size("depth", depth, least=1)
-        check_start_bias("transform_bias", transform_bias, self.bias)
+        check_set_bias("transform_bias", transform_bias, self.bias)
         self.depth, self.transform_bias = depth, transform_bias
         self.weight_deep = self.weight(depth - 1, 2 * hidden_size, hidden_size)
         self.bias_deep = self.weight(depth - 1, 2 * hidden_size) if self.bias else None
@@ -53,7 +53,7 @@ class RecurrentHighway(GatedCell):
             if self.bias_deep is not None:
                 self.draw(self.bias_deep[layer], "init_bias", 2)
         if self.transform_bias is not None:
-            self.start_bias(1, self.transform_bias)
+            self.set_bias(1, self.transform_bias)
             if self.bias_deep is not None:
                 nn.init.constant_(self.bias_deep[:, self.hidden_size :], self.transform_bias)
 
