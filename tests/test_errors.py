@@ -107,7 +107,11 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
         ArgumentError, "operations", "'sqrt_diff'", "'add'",
     ),
     "no operations": (
-        lambda: cells.MuFuRu(3, 5, operations=()), ArgumentError, "operations", "'keep'", "none",
+        lambda: cells.MuFuRu(3, 5, operations=()), ArgumentError, "operations", "'keep'", "()",
+    ),
+    "an operation twice": (
+        lambda: cells.MuFuRu(3, 5, operations=("max", "max")),
+        ArgumentError, "operations", "each once", "('max', 'max')",
     ),
     "depth": (
         lambda: cells.RecurrentHighway(3, 5, depth=0), ArgumentError, "depth", "at least 1", "0",

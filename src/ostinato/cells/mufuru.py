@@ -45,7 +45,8 @@ class MuFuRu(GatedCell):
     mul (h v), diff (h - v), forget (0), sqrt_diff (sqrt(|h - v|) / 4), max, min, by default all
     eight in this order. The G = J + 2 gates stand in the order r, p_1 ... p_J, v. v is a sigmoid,
     as in Torch rnn's code (its README says tanh). The other options are those of `GatedCell`.
-    Raises ArgumentError for an unknown operation, for none, and for sizes it cannot take.
+    Raises ArgumentError for an unknown operation, for one named twice, for none, and for sizes it
+    cannot take.
     """
 
     def __init__(
@@ -59,11 +60,11 @@ class MuFuRu(GatedCell):
         self.num_gates = len(operations) + 2
         super().__init__(input_size, hidden_size, **options)
         unknown = [name for name in operations if name not in OPERATIONS]
-        if unknown or not operations:
+        if unknown or not operations or len(set(operations)) < len(operations):
             raise ArgumentError(
                 "operations",
-                wanted=f"one or more of {', '.join(map(repr, OPERATIONS))}",
-                got=repr(unknown[0]) if unknown else "none",
+                wanted=f"one or more of {', '.join(map(repr, OPERATIONS))}, each once",
+                got=repr(unknown[0]) if unknown else repr(tuple(operations)),
                 remedy="They may stand in any order.",
             )
         self.operations = tuple(operations)
