@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ostinato import (
     Cell,
     EmitState,
+    GateDropout,
     HeldDropout,
     LayerNorm,
     LearnedState,
@@ -192,6 +193,8 @@ class Entry:
     tuple of floats and index."""
     noisy: bool = False
     """Draws at every step while training, so that two runs differ."""
+    rows_meet: bool = False
+    """Its rows see each other while training, as batch norm's do."""
 
     def inputs(self, num_steps: int, batch_size: int, dtype: torch.dtype, seed: int = 0) -> Tree:
         """xs [T, B, ...] for this cell."""
@@ -206,14 +209,14 @@ class Entry:
     def build(self, dtype: torch.dtype, *, training: bool = True, seed: int = 1) -> Cell:
         """The cell, its parameters drawn from the seed in float64 and rounded to the dtype.
 
-        A noisy one is always in evaluation mode.
+        A noisy one, or one whose rows meet, is always in evaluation mode.
         """
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             cell = self.make().double()
             for p in cell.parameters():  # gains of 1 and biases of 0 would hide mistakes
                 p.data += 0.1 * torch.randn_like(p)
-        return cell.to(dtype).train(training and not self.noisy)
+        return cell.to(dtype).train(training and not (self.noisy or self.rows_meet))
 
     def __str__(self) -> str:
         return self.name
@@ -256,6 +259,28 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("gru_before", lambda: gru(reset="before")),
     Entry("gru_layer_norm", lambda: gru(layer_norm=True)),
     Entry("gru_before_layer_norm", lambda: gru(layer_norm=True, reset="before")),
+    Entry(
+        "gru_before_activation",
+        lambda: gru(reset="before", activation=nn.Sequential(nn.PReLU(), nn.Dropout(0.3))),
+        noisy=True,
+    ),
+    Entry("peephole_lstm", lambda: cells.PeepholeLSTM(I, H, forget_bias=1.0)),
+    Entry("peephole_lstm_full", lambda: cells.PeepholeLSTM(I, H, peepholes="full")),
+    Entry("peephole_lstm_proj", lambda: cells.PeepholeLSTM(I, H, proj_size=H + 1, bias=False)),
+    Entry("batch_norm_lstm", lambda: cells.BatchNormLSTM(I, H), rows_meet=True),
+    Entry("coupled_lstm", lambda: cells.CoupledLSTM(I, H)),
+    Entry("multiplicative_lstm", lambda: cells.MultiplicativeLSTM(I, H)),
+    Entry("mgu", lambda: cells.MGU(I, H)),
+    Entry("mufuru", lambda: cells.MuFuRu(I, H)),
+    Entry("mufuru_two", lambda: cells.MuFuRu(I, H, operations=("max", "keep"), bias=False)),
+    Entry("recurrent_highway", lambda: cells.RecurrentHighway(I, H, depth=3)),
+    Entry("ugrnn", lambda: cells.UGRNN(I, H, layer_norm=True)),
+    Entry("janet", lambda: cells.JANET(I, H, forget_bias=1.0)),
+    Entry("antisymmetric", lambda: cells.AntisymmetricRNN(I, H, epsilon=0.3, gated=True)),
+    Entry("indrnn", lambda: cells.IndRNN(I, H)),
+    Entry("sru", lambda: cells.SRU(I, H)),
+    Entry("sru_square", lambda: cells.SRU(I, I)),
+    Entry("min_gru", lambda: cells.MinGRU(I, H)),
     Entry("user", lambda: MinimalGated(I, H)),
     Entry("user_dict_state", lambda: DictCell(I, H)),
     Entry("user_named_state", lambda: NamedCell(I)),
@@ -323,6 +348,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("recurrent_dropout_gru", lambda: RecurrentDropout(gru(), 0.4)),
     Entry("recurrent_dropout_gru_before", lambda: RecurrentDropout(gru(reset="before"), 0.4)),
     Entry("recurrent_dropout_user", lambda: RecurrentDropout(DictCell(I, H), 0.4)),
+    Entry("gate_dropout_lstm", lambda: GateDropout(lstm(), 0.4)),
+    Entry("gate_dropout_peephole", lambda: GateDropout(cells.PeepholeLSTM(I, H), 0.4)),
+    Entry("gate_dropout_gru", lambda: GateDropout(gru(layer_norm=True), 0.4)),
+    Entry("gate_dropout_mono", lambda: GateDropout(gru(reset="before"), 0.4, mono=True)),
     Entry("weight_drop", lambda: WeightDrop(lstm(), 0.4)),
     Entry("weight_drop_names", lambda: WeightDrop(gru(), 0.4, ("weight_ih", "weight_hh"))),
     Entry("weight_drop_stack", lambda: WeightDrop(Stack(lstm(), gru(H, 4)), 0.4)),

@@ -94,7 +94,49 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
     "init_bias": (
         lambda: lstm(init_bias="orthogonal"), ArgumentError, "init_bias", "vectors", "orthogonal",
     ),
+    "activation of a torch GRU": (
+        lambda: cells.GRU(3, 5, activation="relu"), ArgumentError, "activation", "after", "'relu'",
+    ),
+    "peepholes": (
+        lambda: cells.PeepholeLSTM(3, 5, peepholes="no"), ArgumentError, "peepholes", "full", "no",
+    ),
+    "size of peepholes": (
+        lambda: cells.PeepholeLSTM(3, 5, proj_size=-1), ArgumentError, "proj_size", "0", "-1",
+    ),
+    "forget_bias of peepholes": (
+        lambda: cells.PeepholeLSTM(3, 5, bias=False, forget_bias=1.0),
+        ArgumentError, "forget_bias", "bias=False", "1.0",
+    ),
+    "operation": (
+        lambda: cells.MuFuRu(3, 5, operations=("keep", "add")),
+        ArgumentError, "operations", "'sqrt_diff'", "'add'",
+    ),
+    "no operations": (
+        lambda: cells.MuFuRu(3, 5, operations=()), ArgumentError, "operations", "'keep'", "()",
+    ),
+    "an operation twice": (
+        lambda: cells.MuFuRu(3, 5, operations=("max", "max")),
+        ArgumentError, "operations", "each once", "('max', 'max')",
+    ),
+    "depth": (
+        lambda: cells.RecurrentHighway(3, 5, depth=0), ArgumentError, "depth", "at least 1", "0",
+    ),
+    "transform_bias": (
+        lambda: cells.RecurrentHighway(3, 5, bias=False, transform_bias=-1.0),
+        ArgumentError, "transform_bias", "bias=False", "-1.0",
+    ),
+    "activation of an IndRNN": (
+        lambda: cells.IndRNN(3, 5, activation="gelu"),
+        ArgumentError, "activation", "'relu'", "gelu",
+    ),
+    "size of an SRU": (lambda: cells.SRU(0, 5), ArgumentError, "input_size", "1", "0"),
     # combinators
+    "no gates": (
+        lambda: ostinato.GateDropout(MinimalGated(3, 5)), DtypeError, "cell", "GatedCell", "Minim",
+    ),
+    "p of gates": (
+        lambda: ostinato.GateDropout(CELL, 1.5), ArgumentError, "p", "less than 1", "1.5",
+    ),
     "no layers": (lambda: Stack(), ArgumentError, "layers", "one layer", "none"),
     "skip": (lambda: Stack(CELL, skip="res"), ArgumentError, "skip", '"dense"', "'res'"),
     "no module": (lambda: Stack(torch.tanh), DtypeError, "module", "Module", "tanh"),

@@ -7,12 +7,13 @@ combinators and the functions that run cells over time are here at the root.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from ostinato import attention, cells, criteria, errors, init, nn
+from ostinato import attention, cells, criteria, errors, init, nn, torch7
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
     Composite,
     EmitState,
+    GateDropout,
     HeldDropout,
     LayerNorm,
     LearnedState,
@@ -54,6 +55,7 @@ __all__ = [
     "Composite",
     "EmitState",
     "Explanation",
+    "GateDropout",
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
@@ -85,5 +87,6 @@ __all__ = [
     "nn",
     "nonzero_rows",
     "reverse",
+    "torch7",
     "unroll",
 ]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from conformance.test_golden import close, load, tensor
+from conformance.golden import close, load, tensor
 from ostinato.criteria import (
     AliasSampler,
     NCELoss,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catalogue import gru, lstm
-from conformance.test_golden import check_gradients, close, fill, load, tensor
+from conformance.golden import check_gradients, close, fill, load, tensor
 from ostinato import (
     Cell,
     LearnedState,
@@ -19,10 +19,10 @@ from ostinato import (
     Recurrent,
     Recursor,
     _tree,
+    cells,
     nonzero_rows,
     unroll,
 )
-from ostinato.cell import zeros
 from ostinato.criteria import MaskZeroCriterion, SequencerCriterion
 
 MAKERS: dict[str, Callable[[], Cell]] = {
@@ -131,11 +131,10 @@ def test_row_45_and_47_golden_recurrent_modules(
     case = SEQUENCERS[name]
     cell: Cell
     if "nn.LSTM" in case["construct"]:
-        cell = Peephole(3, 4)
-        filled(cell, case)
+        cell = cells.PeepholeLSTM(3, 4)
     else:
         cell = gru(3, 4, reset="before") if "GRU" in case["construct"] else lstm(3, 4)
-        fill(cell, case)
+    fill(cell, case)
     xs = tensor(case["input"]).requires_grad_()
     ys = way(cell, xs)
     close(ys, tensor(case["output"]))
@@ -143,45 +142,7 @@ def test_row_45_and_47_golden_recurrent_modules(
     ys.backward(tensor(case["gradOutput"]))
     assert xs.grad is not None
     close(xs.grad, tensor(case["gradInput"]))
-    if isinstance(cell, Peephole):
-        for p, want in zip(cell.parameters(), case["gradParams"], strict=True):
-            assert p.grad is not None
-            close(p.grad, tensor(want))
-    else:
-        check_gradients(cell, case["gradParams"], case)
-
-
-class Peephole(Cell):
-    """The original's LSTM, with its parameters in its order."""
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.input_size, self.hidden_size = input_size, hidden_size
-        for gate in "fizo":
-            self.register_parameter(f"w_{gate}", nn.Parameter(torch.empty(hidden_size, input_size)))
-            self.register_parameter(f"b_{gate}", nn.Parameter(torch.empty(hidden_size)))
-            self.register_parameter(
-                f"u_{gate}", nn.Parameter(torch.empty(hidden_size, hidden_size))
-            )
-            if gate != "z":
-                self.register_parameter(f"p_{gate}", nn.Parameter(torch.empty(hidden_size)))
-
-    def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> Any:
-        made = [zeros(self, batch_size, self.hidden_size, dtype=dtype, device=device)] * 2
-        return made[0], made[1].clone()
-
-    def gate(self, name: str, x: Tensor, h: Tensor) -> Tensor:
-        w, b, u = (getattr(self, f"{kind}_{name}") for kind in "wbu")
-        return F.linear(x, w, b) + F.linear(h, u)
-
-    def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        h, c = state
-        i = torch.sigmoid(self.gate("i", x, h) + self.p_i * c)
-        f = torch.sigmoid(self.gate("f", x, h) + self.p_f * c)
-        c = f * c + i * torch.tanh(self.gate("z", x, h))
-        o = torch.sigmoid(self.gate("o", x, h) + self.p_o * c)
-        h = o * torch.tanh(c)
-        return h, (h, c)
+    check_gradients(cell, case["gradParams"], case)
 
 
 def filled(module: nn.Module, case: Any) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Gamma, Normal, OneHotCategorical
 
-from conformance.test_golden import check_gradients, close, fill, load, tensor
+from conformance.golden import check_gradients, close, fill, load, tensor
 from ostinato import Recurrent, cells
 from ostinato.attention import ClassReward, RecurrentAttention, Reinforce, glimpse, reinforce_loss
 

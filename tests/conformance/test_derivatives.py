@@ -17,6 +17,22 @@ from ostinato.backends import BACKENDS
 
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 STANDARD = ("elman", "lstm", "lstm_proj", "lstm_layer_norm", "gru", "gru_before")
+PUBLISHED = (
+    "peephole_lstm",
+    "peephole_lstm_full",
+    "batch_norm_lstm",
+    "coupled_lstm",
+    "multiplicative_lstm",
+    "mgu",
+    "mufuru",
+    "recurrent_highway",
+    "ugrnn",
+    "janet",
+    "antisymmetric",
+    "indrnn",
+    "sru",
+    "min_gru",
+)
 MASK = torch.tensor([[True, True], [True, False], [False, True], [True, False]])
 
 
@@ -26,7 +42,7 @@ def small(name: str) -> tuple[Cell, Tensor, list[Tensor]]:
     return cell, BY_NAME[name].inputs(4, 2, torch.float64).requires_grad_(), [*cell.parameters()]
 
 
-@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("name", [*STANDARD, *PUBLISHED])
 def test_gradients_equal_finite_differences(name: str) -> None:
     cell, xs, parameters = small(name)
 
@@ -37,7 +53,7 @@ def test_gradients_equal_finite_differences(name: str) -> None:
     assert torch.autograd.gradcheck(run, (xs, *parameters), fast_mode=True)
 
 
-@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("name", [*STANDARD, *PUBLISHED])
 def test_second_derivatives_equal_finite_differences(name: str) -> None:
     cell, xs, parameters = small(name)
 
@@ -63,7 +79,9 @@ def test_double_backward_through_auto(name: str, masked: bool) -> None:
             assert_close(got, want, tolerance)
 
 
-@pytest.mark.parametrize("name", [*STANDARD, "stack", "user_dict_state", "learned_state"])
+@pytest.mark.parametrize(
+    "name", [*STANDARD, *PUBLISHED, "stack", "user_dict_state", "learned_state"]
+)
 def test_vmap_over_inputs(name: str) -> None:
     cell = BY_NAME[name].build(torch.float64)
     many = torch.stack([BY_NAME[name].inputs(4, 2, torch.float64, seed=s) for s in range(3)])

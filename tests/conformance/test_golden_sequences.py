@@ -15,6 +15,7 @@ from conformance.test_golden import (
     check,
     check_gradients,
     close,
+    convert,
     fill,
     load,
     recurrent,
@@ -35,52 +36,22 @@ from ostinato import (
 from ostinato.criteria import NormStabilizer
 
 CASES = load("sequencers")
+# the record names the class of its step in short
+CASES["recurrence_table_output_lstm"]["construct"] += "; LSTM is nn.LSTM"
 
 
-class Diagonal(nn.Module):
-    """w * x."""
+class AsModule(nn.Module):
+    """A cell as a module (x, state) -> state."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, cell: nn.Module) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.weight * x
-
-
-class Gate(nn.Module):
-    """W x + b + U h, and p * c where it peeps."""
-
-    def __init__(self, input_size: int, hidden_size: int, *, peeps: bool = True) -> None:
-        super().__init__()
-        self.input = nn.Linear(input_size, hidden_size)
-        self.back = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.peep = Diagonal(hidden_size) if peeps else None
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor | None = None) -> Tensor:
-        made = self.input(x) + self.back(h)
-        return made if self.peep is None else made + self.peep(c)
-
-
-class LSTMStep(nn.Module):
-    """The step of ``nn.LSTM`` with peepholes, its parameters in Torch's order."""
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.forget = Gate(input_size, hidden_size)
-        self.input = Gate(input_size, hidden_size)
-        self.hidden = Gate(input_size, hidden_size, peeps=False)
-        self.output = Gate(input_size, hidden_size)
+        self.cell = cell
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        h, c = state
-        f, i = torch.sigmoid(self.forget(x, h, c)), torch.sigmoid(self.input(x, h, c))
-        c = f * c + i * torch.tanh(self.hidden(x, h))
-        return torch.sigmoid(self.output(x, h, c)) * torch.tanh(c), c
+        return self.cell(x, state)[1]
 
 
-def peepholes(input_size: int, hidden_size: int) -> Recurrence:
-    return Recurrence(LSTMStep(input_size, hidden_size), (hidden_size, hidden_size))
+peepholes = cells.PeepholeLSTM
 
 
 def gru(input_size: int, hidden_size: int) -> cells.GRU:
@@ -93,7 +64,9 @@ WHOLE: dict[str, Callable[[], nn.Module]] = {
     "bisequencerlm_gru_fastlstm_add": lambda: BiSequencerLM(gru(4, 3), cells.LSTM(4, 3), "sum"),
     "repeater_recurrent": lambda: Repeater(recurrent(CASES["repeater_recurrent"]), 4),
     "repeater_lstm": lambda: Repeater(peepholes(4, 3), 3),
-    "recurrence_table_output_lstm": lambda: Sequencer(peepholes(3, 4)),
+    "recurrence_table_output_lstm": lambda: Sequencer(
+        Recurrence(AsModule(peepholes(3, 4)), (4, 4))
+    ),
 }
 
 
@@ -183,7 +156,9 @@ def test_two_layers_trained() -> None:
     fill(model, case)
     records = {op["key"]: op["value"] for op in case["trace"] if op["op"] == "record"}
     xs, targets = tensor(records["input"]), tensor(records["target"])
-    optimiser = torch.optim.SGD(model.parameters(), lr=case["args"]["lr"])
+    # Torch7 has one bias where we have two
+    trained = {n: p for n, p in model.named_parameters() if not n.endswith("bias_hh")}
+    optimiser = torch.optim.SGD(trained.values(), lr=case["args"]["lr"])
 
     def loss_now() -> Tensor:
         ys, _ = unroll(model, xs)
@@ -202,8 +177,9 @@ def test_two_layers_trained() -> None:
             check_gradients(model, given, case)
         optimiser.step()
     (final,) = (op["params"] for op in case["trace"] if op["op"] == "params")
-    for p, want in zip(model.parameters(), final, strict=True):
-        close(p, tensor(want))
+    wanted = convert(model, final, case)
+    for name, p in trained.items():
+        close(p, wanted[name])
 
 
 def coupled(case: Case) -> tuple[Recursor, Recursor, dict[str, Any]]:

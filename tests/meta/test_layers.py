@@ -14,7 +14,7 @@ LEVELS = {
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
     "backends": 3,
-    **dict.fromkeys(("sequence", "nn"), 4),
+    **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention"), 5),
     **dict.fromkeys(("data", "text", "series", "train"), 6),
     "cli": 7,
@@ -115,7 +115,12 @@ def test_nothing_is_built_on_inheritance_from_final_classes_or_modes() -> None:
         if part(module(path)) not in ("cells", "combine"):
             continue
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef) and {"Cell", "Wrapper", "GatedCell"} & bases(node):
+            if isinstance(node, ast.ClassDef) and {
+                "Cell",
+                "Wrapper",
+                "GatedCell",
+                "GatedMemory",
+            } & bases(node):
                 marks = {ast.unparse(mark) for mark in node.decorator_list}
                 abstract = any("abstractmethod" in ast.unparse(n) for n in node.body)
                 assert "final" in marks or abstract or node.name == "Wrapper", node.name

@@ -25,6 +25,7 @@ ROOT = [
     "Composite",
     "EmitState",
     "Explanation",
+    "GateDropout",
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
@@ -56,6 +57,7 @@ ROOT = [
     "nn",
     "nonzero_rows",
     "reverse",
+    "torch7",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""
@@ -80,6 +82,7 @@ CORE = (
     "ostinato.nn",
     "ostinato.criteria",
     "ostinato.attention",
+    "ostinato.torch7",
 )
 HEAVY = (
     "tokenizers",

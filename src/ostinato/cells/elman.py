@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, final
+from typing import Unpack, final
 
-import torch
 from torch import Tensor, nn
 
-from ostinato.cells.gated import GatedCell
-from ostinato.errors import ArgumentError
-from ostinato.typing import Initialiser, State
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-}
+from ostinato.cells.activation import activation as by_name
+from ostinato.cells.gated import GatedCell, Options
+from ostinato.typing import State
 
 
 @final
@@ -25,11 +17,11 @@ class Elman(GatedCell):
 
     x [B, I], state h [B, H], y [B, H]. ``activation`` is ``"tanh"``, ``"relu"``, ``"sigmoid"`` or
     any module [B, H] to [B, H]. With ``init_hh="identity"``, ``init_bias="zeros"`` and relu it is
-    the IRNN of Le, Jaitly and Hinton 2015 (arXiv 1504.00941). Initialisers are names or functions
-    as in `ostinato.init`. Raises ArgumentError for sizes and names that it cannot take.
+    the IRNN of Le, Jaitly and Hinton 2015 (arXiv 1504.00941). ``layer_norm`` and the other options
+    are those of `GatedCell`. Raises ArgumentError for sizes and names that it cannot take.
     """
 
-    num_gates: ClassVar[int] = 1
+    num_gates = 1
 
     def __init__(
         self,
@@ -37,51 +29,15 @@ class Elman(GatedCell):
         hidden_size: int,
         *,
         activation: str | nn.Module = "tanh",
-        bias: bool = True,
         layer_norm: bool = False,
-        init_ih: Initialiser = "torch",
-        init_hh: Initialiser = "torch",
-        init_bias: Initialiser = "torch",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            bias=bias,
-            layer_norm=layer_norm,
-            recurrent_size=hidden_size,
-            init_ih=init_ih,
-            init_hh=init_hh,
-            init_bias=init_bias,
-            device=device,
-            dtype=dtype,
-        )
-        known = activation in ACTIVATIONS if isinstance(activation, str) else callable(activation)
-        if not known:
-            raise ArgumentError(
-                "activation",
-                wanted=f"one of {', '.join(map(repr, ACTIVATIONS))}, or a torch.nn.Module",
-                got=repr(activation),
-                remedy="Pass torch.nn.GELU() and the like as modules.",
-            )
+        super().__init__(input_size, hidden_size, layer_norm=layer_norm, **options)
+        by_name(activation)
         self.activation = activation
-        self.reset_parameters()
-
-    def initial_state(
-        self,
-        batch_size: int,
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> Tensor:
-        return self.zeros(batch_size, self.hidden_size, dtype, device)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.step(x, state, state)
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
-        act = ACTIVATIONS[self.activation] if isinstance(self.activation, str) else self.activation
+        act = by_name(self.activation)
         h = act(self.from_input(x) + self.from_hidden(read))
         return h, h
 

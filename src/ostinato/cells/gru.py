@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import Unpack, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ostinato.cells.gated import GatedCell, product
+from ostinato.cells.activation import activation as by_name
+from ostinato.cells.gated import GatedCell, Options, read_by
 from ostinato.errors import ArgumentError
-from ostinato.typing import Initialiser, State
+from ostinato.typing import State
 
 
 @final
@@ -22,12 +23,14 @@ class GRU(GatedCell):
         h' = (1 - z) * n + z * h
 
     x [B, I], state h [B, H], y = h' [B, H]. ``reset="after"`` is what cuDNN and ``torch.nn.GRU``
-    compute; ``"before"`` is the paper's, Torch ``rnn``'s and MinPy's. ``layer_norm`` normalises
-    every product (Ba et al. 2016). Initialisers are names or functions as in `ostinato.init`.
-    Raises ArgumentError for sizes and names it cannot take.
+    compute; ``"before"`` is the paper's, Torch ``rnn``'s and MinPy's, and takes any ``activation``
+    in place of tanh, as `Elman` does; ``nn.Sequential(nn.Tanh(), nn.Dropout(p))`` drops parts of
+    the candidate (Semeniuta et al. 2016, arXiv 1603.05118). ``layer_norm`` normalises every
+    product (Ba et al. 2016). The other options are those of `GatedCell`. Raises ArgumentError for
+    sizes and names it cannot take.
     """
 
-    num_gates: ClassVar[int] = 3
+    num_gates = 3
 
     def __init__(
         self,
@@ -35,26 +38,11 @@ class GRU(GatedCell):
         hidden_size: int,
         *,
         reset: str = "after",
-        bias: bool = True,
+        activation: str | nn.Module = "tanh",
         layer_norm: bool = False,
-        init_ih: Initialiser = "torch",
-        init_hh: Initialiser = "torch",
-        init_bias: Initialiser = "torch",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            bias=bias,
-            layer_norm=layer_norm,
-            recurrent_size=hidden_size,
-            init_ih=init_ih,
-            init_hh=init_hh,
-            init_bias=init_bias,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(input_size, hidden_size, layer_norm=layer_norm, **options)
         if reset not in ("after", "before"):
             raise ArgumentError(
                 "reset",
@@ -62,20 +50,15 @@ class GRU(GatedCell):
                 got=repr(reset),
                 remedy="It says whether r acts after the recurrent product or before it.",
             )
-        self.reset = reset
-        self.reset_parameters()
-
-    def initial_state(
-        self,
-        batch_size: int,
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> Tensor:
-        return self.zeros(batch_size, self.hidden_size, dtype, device)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.step(x, state, state)
+        by_name(activation)
+        if reset == "after" and activation != "tanh":
+            raise ArgumentError(
+                "activation",
+                wanted='"tanh" with reset="after", which is the GRU of torch\'s kernels',
+                got=repr(activation),
+                remedy='Use reset="before".',
+            )
+        self.reset, self.activation = reset, activation
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         h = state
@@ -85,17 +68,14 @@ class GRU(GatedCell):
             r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
             n = torch.tanh(x_n + r * h_n)
         else:
-            h_r, h_z = self._part(read, slice(None, -self.hidden_size)).chunk(2, dim=-1)
+            act = by_name(self.activation)
+            h_r, h_z = self.from_hidden(read, slice(0, 2)).chunk(2, dim=-1)
             r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-            n = torch.tanh(x_n + self._part(r * read, slice(-self.hidden_size, None)))
+            n = act(x_n + self.from_hidden(r * read_by(2, read), slice(2, 3)))
         h = (1 - z) * n + z * h
         return h, h
 
-    def _part(self, h: Tensor, rows: slice) -> Tensor:
-        """The recurrent product of some gates only."""
-        bias = None if self.bias_hh is None else self.bias_hh[rows]
-        gain = None if self.norm_hh is None else self.norm_hh[rows]
-        return product(h, self.weight_hh[rows], bias, gain)
-
     def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.reset == "after" else f", reset={self.reset!r}")
+        said = super().extra_repr() + ("" if self.reset == "after" else f", reset={self.reset!r}")
+        named = isinstance(self.activation, str) and self.activation != "tanh"
+        return said + (f", activation={self.activation!r}" if named else "")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar, final
+from typing import Unpack, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato.cells.gated import GatedCell, check_size
+from ostinato.cells.gated import (
+    GatedMemory,
+    Options,
+    check_set_bias,
+    check_size,
+    draw_projection,
+)
 from ostinato.errors import ArgumentError
-from ostinato.typing import Initialiser, State
+from ostinato.typing import State
 
 
 @final
-class LSTM(GatedCell):
+class LSTM(GatedMemory):
     """Long short-term memory without peepholes; ``torch.nn.LSTM`` runs this cell.
 
     Hochreiter and Schmidhuber 1997, forget gate of Gers, Schmidhuber and Cummins 2000::
@@ -27,39 +32,29 @@ class LSTM(GatedCell):
     x [B, I], state (h [B, R], c [B, H]), y = h' [B, R]; R is ``proj_size``, or H where that is 0
     (Sak, Senior and Beaufays 2014). ``layer_norm`` normalises both products and c' before its tanh
     (Ba et al. 2016). ``forget_bias`` sets the sum of the forget gate's two biases at the start
-    (1.0 in Jozefowicz et al. 2015; None leaves it to ``init_bias``). Initialisers are names or
-    functions as in `ostinato.init`. Raises ArgumentError for sizes and names it cannot take.
+    (1.0 in Jozefowicz et al. 2015; None leaves it to ``init_bias``). The other options are those
+    of `GatedCell`. Raises ArgumentError for sizes and names it cannot take.
     """
 
-    num_gates: ClassVar[int] = 4
+    num_gates = 4
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         *,
-        bias: bool = True,
         proj_size: int = 0,
         layer_norm: bool = False,
         forget_bias: float | None = None,
-        init_ih: Initialiser = "torch",
-        init_hh: Initialiser = "torch",
-        init_bias: Initialiser = "torch",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[Options],
     ) -> None:
         check_size("proj_size", proj_size, least=0)
         super().__init__(
             input_size,
             hidden_size,
-            bias=bias,
             layer_norm=layer_norm,
             recurrent_size=proj_size or hidden_size,
-            init_ih=init_ih,
-            init_hh=init_hh,
-            init_bias=init_bias,
-            device=device,
-            dtype=dtype,
+            **options,
         )
         if proj_size >= hidden_size:
             raise ArgumentError(
@@ -68,46 +63,20 @@ class LSTM(GatedCell):
                 got=str(proj_size),
                 remedy="A projection makes h smaller than c.",
             )
-        if forget_bias is not None and not bias:
-            raise ArgumentError(
-                "forget_bias",
-                wanted="None where bias=False",
-                got=str(forget_bias),
-                remedy="Drop one of the two arguments.",
-            )
+        check_set_bias("forget_bias", forget_bias, self.bias)
         self.proj_size, self.forget_bias = proj_size, forget_bias
-        self.weight_hr = (
-            nn.Parameter(torch.empty(proj_size, hidden_size, device=device, dtype=dtype))
-            if proj_size
-            else None
-        )
+        self.weight_hr = self.weight(proj_size, hidden_size) if proj_size else None
+        device, dtype = options.get("device"), options.get("dtype")
         self.norm_c = nn.LayerNorm(hidden_size, device=device, dtype=dtype) if layer_norm else None
-        self.reset_parameters()
+        self.reset_own()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
+    def reset_own(self) -> None:
         if self.weight_hr is not None:
-            # torch draws the projection from U(+-1/sqrt(H)), by the width of c
-            bound = 1 / math.sqrt(self.hidden_size)
-            nn.init.uniform_(self.weight_hr, -bound, bound)
+            draw_projection(self.weight_hr)
         if self.norm_c is not None:
             self.norm_c.reset_parameters()
-        if self.forget_bias is not None and self.bias_ih is not None and self.bias_hh is not None:
-            nn.init.constant_(self.bias_ih.chunk(4)[1], self.forget_bias)
-            nn.init.zeros_(self.bias_hh.chunk(4)[1])
-
-    def initial_state(
-        self,
-        batch_size: int,
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        h = self.zeros(batch_size, self.recurrent_size, dtype, device)
-        return h, self.zeros(batch_size, self.hidden_size, dtype, device)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return self.step(x, state[0], state)
+        if self.forget_bias is not None:
+            self.set_bias(1, self.forget_bias)
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         _, c = state

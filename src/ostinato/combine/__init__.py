@@ -6,6 +6,7 @@ What needs the whole sequence lives in `ostinato.sequence`.
 from ostinato.combine.composite import Composite
 from ostinato.combine.dropout import HeldDropout, RecurrentDropout
 from ostinato.combine.emit_state import EmitState
+from ostinato.combine.gate_dropout import GateDropout
 from ostinato.combine.layer_norm import LayerNorm
 from ostinato.combine.learned_state import LearnedState
 from ostinato.combine.mask_zero import MaskZero
@@ -19,6 +20,7 @@ from ostinato.combine.zoneout import Zoneout
 __all__ = [
     "Composite",
     "EmitState",
+    "GateDropout",
     "HeldDropout",
     "LayerNorm",
     "LearnedState",
