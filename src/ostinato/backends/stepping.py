@@ -56,7 +56,11 @@ class Kept:
 
 def settled(state: State) -> State:
     """The state with tensors in place of what stands for them."""
-    return _tree.map(lambda leaf: leaf.state() if type(leaf) is Kept else leaf, state)
+
+    def leaf(one: object) -> State:
+        return one.state() if isinstance(one, Kept) else one
+
+    return _tree.map(leaf, state)
 
 
 @final
@@ -107,9 +111,14 @@ class Part:
             y = self.runner.advance(x)
             assert y is not None
             return y, self.token(self.runner)
-        if isinstance(self.cell, Composite) and self.cell.layered:
-            return self.wire(self.cell, x, before)
-        return step(self.cell, x, settled(before), self.name)
+        try:
+            if isinstance(self.cell, Composite) and self.cell.layered:
+                return self.wire(self.cell, x, before)
+            return step(self.cell, x, settled(before), self.name)
+        except Exception:
+            # what was refused may have been this state, of which the refusal says nothing
+            self.runner = None
+            raise
 
     def token(self, stream: Stream) -> Kept:
         """What stands for the state after a step of the stream."""
@@ -180,7 +189,7 @@ Live = Stream | Parts
 
 def live(part: Part, x: Tree, state: State) -> Live | None:
     """What goes on from a state that a step of the part gave; None where it is all there."""
-    if isinstance(state, Kept):
+    if isinstance(state, Kept) and state.part is part:
         return state.stream
     kept = False
 

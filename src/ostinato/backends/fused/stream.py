@@ -11,7 +11,7 @@ import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_unflatten
 
 from ostinato import _tree
@@ -23,6 +23,7 @@ from ostinato.backends.fused.report import multiplications, summary
 from ostinato.backends.fused.watch import Watch
 from ostinato.typing import State, Tree
 
+PLAIN = (Tensor, nn.Parameter)
 LONG = 1 << 17
 """Multiplications of a step from which other Python threads may run meanwhile."""
 
@@ -41,14 +42,13 @@ class Stream:
         with torch.inference_mode(False), torch.no_grad():
             params = outside(lowered)
             self.recipe = recipe_of(lowered, call, [call.xs], _tree.leaves(call.state), params)
+            # first of all, as the text of kernels adds buffers of its own to the plan
+            kernels = self.recipe.kernels
             self.half = 0
             self.allocate(self.recipe.forward, call.batch_size)
-            self.write(params, call.batch_size)
+            self.write(kernels, params, call.batch_size)
             self.place_params(params)
-        self.places = [
-            (*place, place[2].data_ptr(), dense(place[2])) for place in captured(lowered)
-        ]
-        self.watch = Watch(call.cell, but={id(t) for _, _, t, _, _ in self.places})
+        self.watch = Watch(call.cell, but={(id(p), name) for p, name, _ in captured(lowered)})
 
     def allocate(self, plan: Plan, rows: int) -> None:
         """Memory for all buffers, and a model of each output."""
@@ -73,11 +73,11 @@ class Stream:
         """Memory that nobody has written to."""
         return torch.empty(*size, dtype=self.dtype)
 
-    def write(self, params: list[Tensor], rows: int) -> None:
+    def write(self, kernels: dict[str, int], params: list[Tensor], rows: int) -> None:
         """The instructions, and a table of addresses for each half."""
         recipe = self.recipe
         shapes = [p.shape for p in params]
-        listing = Listing(recipe.forward, recipe.kernels, shapes, recipe.kind, rows)
+        listing = Listing(recipe.forward, kernels, shapes, recipe.kind, rows)
         code = listing.code()
         self.code = (ctypes.c_int64 * len(code))(*code)
         self.tables = ((ctypes.c_int64 * listing.length)(), (ctypes.c_int64 * listing.length)())
@@ -99,7 +99,7 @@ class Stream:
         self.run = runner(multiplications(recipe.forward) * rows > LONG)
 
     def place_params(self, params: list[Tensor]) -> None:
-        """Put the addresses of params into the tables.
+        """Put the addresses of params into the tables, and note where the cell's tensors lie.
 
         Tensors of the cell, and parts of them, are read where they lie. Others have been computed
         from these, and are to be computed anew for each step.
@@ -108,22 +108,34 @@ class Stream:
         for slot, index in self.param_slots:
             for table in self.tables:
                 table[slot] = self.params[index].data_ptr()
-        own = {storage(t) for _, _, t in captured(self.lowered)}
-        self.computed = any(storage(p) not in own for p in self.params)
+        own = captured(self.lowered)
+        lasting = {storage(t) for _, _, t in own}
+        self.computed = any(storage(p) not in lasting for p in self.params)
+        self.places = [(place, name, t, t.data_ptr(), dense(t)) for place, name, t in own]
 
     def suits(self, x: Tree) -> bool:
         """Whether `advance` would take x."""
         form = type(x) is Tensor and x.shape == self.shape and x.dtype is self.dtype
-        return form and x.is_cpu and not self.changed()
+        return form and x.is_cpu and (self.in_place() or self.follow()) and not self.watch.changed()
 
-    def changed(self) -> bool:
-        """Whether the cell, or where its tensors lie, is not as it was."""
+    def in_place(self) -> bool:
+        """Whether the tensors of the cell are where they were."""
         for place, name, tensor, address, is_dense in self.places:
             if place.get(name) is not tensor or tensor.data_ptr() != address:
-                return True
+                return False
             if is_dense is not None and tensor.is_contiguous() is not is_dense:
-                return True
-        return self.watch.changed()
+                return False
+        return True
+
+    def follow(self) -> bool:
+        """Read the tensors of the cell where they are now; False if some are of another form."""
+        for place, name, tensor, _, _ in self.places:
+            now = place.get(name)
+            if type(now) not in PLAIN or form(now) != form(tensor):
+                return False
+        with torch.no_grad():
+            self.place_params(outside(self.lowered))
+        return True
 
     def load(self, state: State) -> None:
         """Go on from this state, of the form that the stream was made for."""
@@ -157,7 +169,8 @@ class Stream:
             or torch.is_grad_enabled()
             or torch.is_autocast_enabled("cpu")
             or in_transform()
-            or self.changed()
+            or not (self.in_place() or self.follow())
+            or self.watch.changed()
         ):
             return None
         if self.computed:
@@ -202,6 +215,11 @@ def captured(lowered: Lowered) -> list[tuple[dict[str, Any], str, Tensor]]:
         place = {"": t} if module is None else getattr(module, kind)
         found.append((place, name, place[name]))
     return found
+
+
+def form(t: Any) -> tuple[torch.Size, torch.dtype, torch.device]:
+    """What a recording depends on of a tensor of the cell."""
+    return t.shape, t.dtype, t.device
 
 
 def storage(t: Tensor) -> int:

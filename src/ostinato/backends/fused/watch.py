@@ -16,13 +16,13 @@ class Watch:
     """A module's children, attributes, tensors and hooks, to be compared with what they are later.
 
     It sees any attribute that gets another value, and lists entry by entry; not what changes
-    within other objects, nor the numbers in tensors. ``but`` names tensors, by id, that somebody
-    else watches.
+    within other objects, nor the numbers in tensors. ``but`` are places of tensors, as the id of a
+    module's dict and the name in it, that somebody else watches.
     """
 
     __slots__ = ("attributes", "children", "hooks", "tensors")
 
-    def __init__(self, module: nn.Module, but: Collection[int] = ()) -> None:
+    def __init__(self, module: nn.Module, but: Collection[tuple[int, str]] = ()) -> None:
         self.attributes: list[tuple[dict[str, Any], Callable[..., Any], tuple[Any, ...], int]] = []
         self.children: list[tuple[dict[str, Any], list[Any]]] = []
         self.tensors: list[tuple[dict[str, Any], str, Any]] = []
@@ -30,7 +30,7 @@ class Watch:
         for one in module.modules():
             self._add(one, but)
 
-    def _add(self, module: nn.Module, but: Collection[int]) -> None:
+    def _add(self, module: nn.Module, but: Collection[tuple[int, str]]) -> None:
         own = module.__dict__
         names = [name for name, value in own.items() if not isinstance(value, SKIPPED)]
         now = tuple(list(v) if type(v) is list else v for v in map(own.get, names))
@@ -43,7 +43,8 @@ class Watch:
             (module._parameters, module._parameters),
             (module._buffers, module._buffers),
         ):
-            self.tensors += [(place, name, t) for name, t in found.items() if id(t) not in but]
+            watched = [item for item in found.items() if (id(place), item[0]) not in but]
+            self.tensors += [(place, name, t) for name, t in watched]
         self.hooks += [module._forward_hooks, module._backward_hooks, module._backward_pre_hooks]
 
     def changed(self) -> bool:
