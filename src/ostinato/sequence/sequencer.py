@@ -34,6 +34,7 @@ class Sequencer(Remembering):
         mask: Tensor | None = None,
         resets: Tensor | None = None,
         reverse: bool = False,
+        checkpoint: int | None = None,
     ) -> Tree:
         """xs [T, B, ...] to ys [T, B, ...]; the options are those of `ostinato.unroll`."""
         _, batch_size = check.sequence(self.cell, xs)
@@ -45,6 +46,7 @@ class Sequencer(Remembering):
             mask=mask,
             resets=resets,
             reverse=reverse,
+            checkpoint=checkpoint,
         )
         self._after(state)
         return ys
