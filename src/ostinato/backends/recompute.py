@@ -150,6 +150,25 @@ class Chunk:
         with backend(self.name):
             return execute(replace(self.call, xs=xs, state=state, initial=initial), self.name)
 
+    def inputs(
+        self, tensors: Sequence[Tensor], wanted: Sequence[bool], twice: bool
+    ) -> list[Tensor]:
+        """What stands for the tensors when the steps run again.
+
+        A gradient with respect to a tensor itself would take in what comes to it through earlier
+        chunks, and run its hooks; so only leaves without hooks stand for themselves. In the graph
+        of a second derivative, which goes on through earlier chunks, not even these.
+        """
+        own = [None] * self.size + self.owned.tensors
+        found: list[Tensor] = []
+        for t, want, mine in zip(tensors, wanted, own, strict=True):
+            hooked = t._backward_hooks  # pyright: ignore[reportPrivateUsage]
+            if t is mine and t.is_leaf and not hooked and not twice:
+                found.append(t)
+            else:
+                found.append(t.view_as(t) if want and twice else t.detach().requires_grad_(want))
+        return found
+
 
 class Recomputed(torch.autograd.Function):
     """(arguments of a chunk, tensors of the cell) to (ys, state), leaf by leaf."""
@@ -158,7 +177,7 @@ class Recomputed(torch.autograd.Function):
     def forward(ctx: Any, chunk: Chunk, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.chunk, ctx.surroundings = chunk, Surroundings(tensors)
         made = chunk.run(tensors[: chunk.size])
-        ctx.surroundings.note_draws()
+        ctx.surroundings.leave()
         chunk.made = _tree.map(lambda _: None, made)
         leaves = separate(_tree.leaves(made), tensors)
         ctx.save_for_backward(*tensors)
@@ -171,27 +190,19 @@ class Recomputed(torch.autograd.Function):
         chunk: Chunk = ctx.chunk
         wanted: tuple[bool, ...] = ctx.needs_input_grad[1:]
         twice = torch.is_grad_enabled()
-        pairs = zip(cast("tuple[Tensor, ...]", ctx.saved_tensors), wanted, strict=True)
-        inputs = [
-            # gradients of gradients must not find a second way to a weight, through earlier chunks
-            t if i >= chunk.size and plain(t) and not twice else stand_in(t, want, twice)
-            for i, (t, want) in enumerate(pairs)
-        ]
-        with torch.enable_grad(), ctx.surroundings.again(), chunk.owned.restored(
-            inputs[chunk.size :]
-        ):  # fmt: skip
-            made = _tree.leaves(chunk.run(inputs[: chunk.size]))
+        inputs = chunk.inputs(cast("tuple[Tensor, ...]", ctx.saved_tensors), wanted, twice)
+        with torch.enable_grad(), ctx.surroundings.again():
+            with chunk.owned.restored(inputs[chunk.size :]):
+                made = _tree.leaves(chunk.run(inputs[: chunk.size]))
         if chunk.checks and not twice:
             check_leaves(made, inputs)
-        given = [(t, g) for t, g in zip(made, grads, strict=True) if g is not None]
-        given = [(t, g) for t, g in given if t.requires_grad]
+        pairs = [(t, g) for t, g in zip(made, grads, strict=True) if g is not None]
+        outs = [t for t, _ in pairs if t.requires_grad]
+        given = [g for t, g in pairs if t.requires_grad]
         leaves = [t for t, want in zip(inputs, wanted, strict=True) if want]
         found = iter(
-            torch.autograd.grad(
-                [t for t, _ in given], leaves, [g for _, g in given],
-                create_graph=twice, allow_unused=True,
-            )
-        )  # fmt: skip
+            torch.autograd.grad(outs, leaves, given, create_graph=twice, allow_unused=True)
+        )
         return None, *(next(found) if want else None for want in wanted)
 
 
@@ -210,8 +221,10 @@ class Surroundings:
             enabled = torch.is_autocast_enabled(kind)
             self.autocast = (kind, torch.get_autocast_dtype(kind), enabled)
 
-    def note_draws(self) -> None:
+    def leave(self) -> None:
         """Drop the random state, which takes 5 KB, where the run has drawn nothing."""
+        # a weight cast without a graph must not be found by what comes after
+        torch.clear_autocast_cache()
         assert self.random is not None
         cpu, devices, _ = self.random
         if not devices and torch.equal(cpu, torch.get_rng_state()):
@@ -227,6 +240,8 @@ class Surroundings:
                 torch.set_rng_state(cpu)
                 checkpoint.set_device_states(devices, states)  # pyright: ignore
             if self.autocast is not None:
+                torch.clear_autocast_cache()
+                stack.callback(torch.clear_autocast_cache)
                 stack.enter_context(torch.autocast(*self.autocast))
             yield
 
@@ -240,16 +255,6 @@ def random_state(tensors: Sequence[Tensor]) -> RandomState:
 def smooth(t: Tensor) -> bool:
     """Whether a tensor can have a gradient."""
     return t.is_floating_point() or t.is_complex()
-
-
-def plain(t: Tensor) -> bool:
-    """Whether a gradient can be asked for without a side effect: of a leaf without hooks."""
-    return t.is_leaf and not t._backward_hooks  # pyright: ignore[reportPrivateUsage]
-
-
-def stand_in(t: Tensor, want: bool, twice: bool) -> Tensor:
-    """The same numbers, outside the graph, or in it where gradients of gradients are wanted."""
-    return t.view_as(t) if want and twice else t.detach().requires_grad_(want)
 
 
 def separate(leaves: Sequence[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
