@@ -258,14 +258,13 @@ def test_autocast_is_that_of_the_forward() -> None:
     with torch.autocast("cpu"):
         ys.sum().backward()
     assert seen[3 * STEPS :] == [False] * 2 * STEPS
-    with torch.autocast("cpu"):
-        # casts of weights are kept within the block
-        plain = unroll(cell, xs, backend="eager")[0].float().sum()
-        after = unroll(cell, xs, backend="eager", checkpoint=3)[0].float().sum()
-        again = unroll(cell, xs, backend="eager")[0].float().sum()
-        found = [grads(loss, cell) for loss in (plain, after, again)]
-    assert_alike(found[1], found[0], tolerance=0.02)
-    assert_alike(found[2], found[0])
+    for length in (None, 3):
+        with torch.autocast("cpu"):
+            # casts of weights are kept within the block
+            unroll(cell, xs, backend="eager", checkpoint=length)
+            after = unroll(cell, xs, backend="eager")[0].float().sum()
+        found.append(grads(after, cell))
+    assert_alike(*found[2:])
 
 
 class Scaled(Cell):
