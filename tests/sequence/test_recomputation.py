@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -347,32 +346,23 @@ def test_what_is_kept_grows_with_the_root(backend: str) -> None:
     assert kept(cell, 256, None, "eager") > 256 * state
 
 
-@contextmanager
-def records() -> Iterator[list[int]]:
-    """The numbers that each run of the fused backend leaves for its backward, as they come."""
-    found: list[int] = []
-    real = execute.remembered
-
-    def remembered(job: Any, run: Any) -> Any:
-        memory = real(job, run)
-        found.append(sum(t.numel() for t in memory.values()))
-        return memory
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "remembered", remembered)
-        yield found
-
-
-def test_the_fused_backend_keeps_the_records_of_one_chunk() -> None:
+def test_the_fused_backend_keeps_the_record_of_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     cell, xs = lstm(), torch.randn(64, 2, I)
-    with records() as found:
-        ys, _ = unroll(cell, xs, backend="fused", checkpoint=8)
-        assert found == []
-        ys.sum().backward()
-        chunks = list(found)
-        unroll(cell, xs, backend="fused")
-    assert len(chunks) == 8
-    assert max(chunks) < found[-1] / 6
+    kept: list[int] = []
+    real = execute.Unrolled.forward
+
+    def forward(ctx: Any, job: Any, *tensors: Tensor) -> Any:
+        if job.recipe.backward is not None:
+            kept.append(job.steps)
+        return real(ctx, job, *tensors)
+
+    monkeypatch.setattr(execute.Unrolled, "forward", staticmethod(forward))
+    ys, _ = unroll(cell, xs, backend="fused", checkpoint=8)
+    assert kept == []
+    ys.sum().backward()
+    assert kept == [8] * 8
+    unroll(cell, xs, backend="fused")
+    assert kept[8:] == [64]
 
 
 LONG = """
