@@ -51,6 +51,11 @@ def check_name(name: str) -> None:
         )
 
 
+def resolve(name: str) -> str:
+    """The backend of a surrounding block where none is asked for."""
+    return _default.get() if name == "auto" else name
+
+
 @dataclass(frozen=True)
 class Segment:
     """A part of a cell, and which backend ran it: a line of `explain`."""
@@ -78,8 +83,7 @@ class Segment:
 
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
-    name = _default.get() if name == "auto" else name
-    return _execute(call, name, journal, 0)
+    return _execute(call, resolve(name), journal, 0)
 
 
 def _execute(

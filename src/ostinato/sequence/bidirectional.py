@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar, cast, final
 
 import torch
@@ -49,6 +50,7 @@ class BothWays(OverTime, ABC):
         lengths: Tensor | Sequence[int] | None = None,
         mask: Tensor | None = None,
         resets: Tensor | None = None,
+        checkpoint: int | None = None,
     ) -> Tree:
         """xs [T, B, ...] to ys [T, B, ...].
 
@@ -70,10 +72,9 @@ class BothWays(OverTime, ABC):
             resets = check.flags("resets", resets, num_steps, batch_size, device)
             before = torch.cat([resets[1:], resets.new_zeros(min(num_steps, 1), batch_size)])
         given = mask if lengths is None else None
-        ahead, _ = unroll(self.forward_cell, xs, lengths=lengths, mask=given, resets=resets)
-        back, _ = unroll(
-            self.backward_cell, xs, lengths=lengths, mask=given, resets=before, reverse=True
-        )
+        run = partial(unroll, xs=xs, lengths=lengths, mask=given, checkpoint=checkpoint)
+        ahead, _ = run(self.forward_cell, resets=resets)
+        back, _ = run(self.backward_cell, resets=before, reverse=True)
         return self._merged(*self.contexts(ahead, back, mask, resets), mask)
 
     @abstractmethod

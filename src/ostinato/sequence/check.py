@@ -172,6 +172,18 @@ def flags(
     return given.to(device)
 
 
+def checkpoint(length: int | None) -> None:
+    """Raise where there cannot be a checkpoint at every so many steps."""
+    if length is None or (type(length) is int and length >= 1):
+        return
+    raise ArgumentError(
+        "checkpoint",
+        wanted="a whole number of steps, at least 1, or None",
+        got=repr(length),
+        remedy="It is the length of the pieces that are run again; try the square root of T.",
+    )
+
+
 def state(cell: Cell, given: State, sample: Tensor, batch_size: int) -> None:
     """Raise where a given state is not of the form of the cell's initial state."""
     # on the meta device a state costs no memory, and no random numbers where it holds masks

@@ -7,6 +7,7 @@ from typing import Any, Self
 from torch import nn
 
 from ostinato import _tree
+from ostinato.backends.stepping import Live
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.stack import Stack
 from ostinato.errors import ArgumentError, StateError
@@ -31,6 +32,8 @@ class Remembering(OverTime):
         self._mode = checked_mode(remember)
         self._state: State = None
         self._given = False
+        self._live: Live | None = None
+        """Who has the state, in place of `_state`, while it streams."""
 
     def remember(self, mode: str = "both") -> Self:
         """Set in which mode the state is kept from call to call; returns self."""
@@ -39,7 +42,7 @@ class Remembering(OverTime):
 
     def forget(self) -> Self:
         """Drop the state, so that the next call starts from the initial state; returns self."""
-        self._state, self._given = None, False
+        self.state = None
         return self
 
     @property
@@ -48,11 +51,13 @@ class Remembering(OverTime):
 
         A state that is set is used by the next call in any mode, and gradients reach it.
         """
+        if self._live is not None:
+            self._state, self._live = self._live.read(), None
         return self._state
 
     @state.setter
     def state(self, state: State) -> None:
-        self._state, self._given = state, state is not None
+        self._state, self._given, self._live = state, state is not None, None
 
     def train(self, mode: bool = True) -> Self:
         if mode != self.training:
@@ -61,21 +66,25 @@ class Remembering(OverTime):
 
     def __getstate__(self) -> dict[str, Any]:
         # a copy, or a saved file, has the values of the state: a graph cannot be copied
-        kept = None if self._state is None else detach(self._state)
+        kept = None if self.state is None else detach(self.state)
         return {**self.__dict__, "_state": kept}
 
     def _before(self, batch_size: int, *, cut: bool) -> State:
         """The state to start a call from; ``cut`` takes a carried state by value."""
+        state = self.state
         if self._given:
-            return self._state
-        carried = self._mode in ("both", "train" if self.training else "eval")
-        if not carried or self._state is None:
+            return state
+        if not self._carries() or state is None:
             return None
-        check_rows(self._state, batch_size)
-        return detach(self._state) if cut else self._state
+        check_rows(state, batch_size)
+        return detach(state) if cut else state
 
-    def _after(self, state: State) -> None:
-        self._state, self._given = state, False
+    def _carries(self) -> bool:
+        """Whether a call goes on from the state after the last one."""
+        return self._mode == "both" or self._mode == ("train" if self.training else "eval")
+
+    def _after(self, state: State, live: Live | None = None) -> None:
+        self._state, self._given, self._live = state, False, live
 
     def extra_repr(self) -> str:
         return f"remember={self._mode!r}"

@@ -39,6 +39,7 @@ class Sequencer(Remembering):
         mask: Tensor | None = None,
         resets: Tensor | None = None,
         reverse: bool = False,
+        checkpoint: int | None = None,
     ) -> Tree | list[Tree]:
         """xs [T, B, ...] to ys [T, B, ...]; the options are those of `ostinato.unroll`."""
         listed = isinstance(xs, list)
@@ -54,6 +55,7 @@ class Sequencer(Remembering):
             mask=mask,
             resets=resets,
             reverse=reverse,
+            checkpoint=checkpoint,
         )
         self._after(state)
         return steps(ys) if listed else ys

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ostinato import _tree
 from ostinato.backends.call import Call, initial_state
 from ostinato.backends.plan import Segment, check_name, execute
+from ostinato.backends.recompute import execute_in_chunks
 from ostinato.cell import as_cell
 from ostinato.combine.dropout import keep_masks
 from ostinato.errors import ArgumentError, ShapeError
@@ -28,6 +29,7 @@ def unroll(
     resets: Tensor | None = None,
     reverse: bool = False,
     backend: str = "auto",
+    checkpoint: int | None = None,
 ) -> tuple[Tree, State]:
     """Run a cell over a sequence: xs [T, B, ...] to (ys [T, B, ...], the last state).
 
@@ -54,15 +56,20 @@ def unroll(
             are passed over, so padding stays at the end.
         backend: ``"auto"`` (the fastest that accepts, or that of a surrounding
             `ostinato.backend`), ``"eager"``, ``"aten"`` or ``"fused"``.
+        checkpoint: k, to keep only every k-th state for the backward, which runs the steps between
+            again: less memory for more time. About sqrt(T) needs least. None keeps all steps.
 
     With T = 0, ys is empty and the state unchanged. Raises ShapeError, DtypeError, DeviceError,
     StateError and ArgumentError for arguments that do not fit, and BackendError where a backend
     that was asked for by name refuses.
     """
     check_name(backend)
+    check.checkpoint(checkpoint)
     call = prepare(cell, xs, state, lengths, mask, resets, reverse)
     if call.num_steps == 0:
         return no_steps(call)
+    if checkpoint is not None:
+        return execute_in_chunks(call, backend, checkpoint)
     return execute(call, backend)
 
 
@@ -134,9 +141,10 @@ def explain(
 ) -> Explanation:
     """Which backend `unroll` would use for each part of the cell, and why not a faster one.
 
-    Takes the arguments of `unroll` (T >= 1) and runs them once without gradients, leaving the
-    random state as it was. Without xs, a sample [2, 3, I] stands for it; ArgumentError where the
-    cell does not say its I. Print the result; its ``account`` tells all that was compiled.
+    Takes the arguments of `unroll` (T >= 1), but for checkpoint, which leaves all with the same
+    backends, and runs them once without gradients, leaving the random state as it was. Without xs,
+    a sample [2, 3, I] stands for it; ArgumentError where the cell does not say its I. Print the
+    result; its ``account`` tells all that was compiled.
     """
     check_name(backend)
     cell = as_cell(cell)
