@@ -5,7 +5,9 @@ or truncated. ``ostinato.cells`` holds the cells, ``ostinato.nn`` drop-ins for t
 combinators and the functions that run cells over time are here at the root.
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from ostinato import cells, errors, init, nn
 from ostinato.backends import backend
@@ -36,6 +38,9 @@ from ostinato.sequence import (
     unroll,
 )
 
+if TYPE_CHECKING:
+    from ostinato.drawing import Picture, draw, draw_on_error
+
 try:
     __version__ = version("ostinato")
 except PackageNotFoundError:  # the source tree without an installation
@@ -51,6 +56,7 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Picture",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -66,6 +72,8 @@ __all__ = [
     "cells",
     "chunks",
     "detach",
+    "draw",
+    "draw_on_error",
     "errors",
     "explain",
     "flatten_parameters_and_grads",
@@ -73,3 +81,12 @@ __all__ = [
     "nn",
     "unroll",
 ]
+
+_ON_FIRST_USE = dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing")
+"""What is imported when it is first used, so that importing ostinato stays cheap."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module 'ostinato' has no attribute {name!r}")
+    return getattr(import_module(_ON_FIRST_USE[name]), name)

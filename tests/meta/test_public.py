@@ -28,6 +28,7 @@ ROOT = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Picture",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -43,6 +44,8 @@ ROOT = [
     "cells",
     "chunks",
     "detach",
+    "draw",
+    "draw_on_error",
     "errors",
     "explain",
     "flatten_parameters_and_grads",
@@ -151,5 +154,5 @@ def test_import_costs_nothing_optional() -> None:
 def test_the_core_imports_no_task() -> None:
     code = "import ostinato, sys; print([m for m in sys.modules if m.startswith('ostinato.')])"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    tasks = ("text", "series", "train", "cli", "data")
+    tasks = ("text", "series", "train", "cli", "data", "drawing")
     assert not [name for name in tasks if f"'ostinato.{name}'" in made.stdout]

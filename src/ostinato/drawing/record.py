@@ -1,0 +1,304 @@
+"""Recording what a run does: every call of a torch function or module, whatever the control flow.
+
+A `TorchFunctionMode` sees the calls as they are written (``torch.tanh``, ``a + b``), above autograd
+and its many small kernels; hooks on all modules say in which module they are. The run itself goes
+on as ever, so that loops, branches and foreign modules need nothing of their own.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_iter
+
+from ostinato.cell import Lift
+from ostinato.drawing import labels
+from ostinato.drawing.graph import Graph, Kind, Node, Value
+
+READERS = {
+    *("item", "tolist", "numpy", "data_ptr", "equal", "allclose", "is_nonzero"),
+    *("__bool__", "__int__", "__float__", "__complex__", "__index__", "__array__", "__contains__"),
+}
+"""Functions by which values leave torch for Python, which may then act on them."""
+
+
+@dataclass
+class Call:
+    """A module under way, and its node where the picture does not look into it."""
+
+    module: nn.Module
+    node: Node | None
+
+
+class Failure(NamedTuple):
+    """What failed: the error, its node, and a line that tells the place and the shapes."""
+
+    error: BaseException
+    node: Node
+    text: str
+
+
+class Recorder(TorchFunctionMode):
+    """Records all calls within its block into ``graph``.
+
+    ``depth`` is how many modules deep the picture looks: a module below that is one node, and so
+    is a module of torch.nn that has no modules in it. ``root`` is the module that paths start
+    from; without it they start from the class of the outermost module of each call. ``step`` is
+    the time step that calls belong to, which whoever runs the steps sets.
+    """
+
+    def __init__(self, depth: int, root: nn.Module | None = None) -> None:
+        super().__init__()
+        self.graph, self.step = Graph(), 0
+        self._depth = depth
+        self._stack: list[Call] = []
+        self._values: dict[int, Value] = {}
+        self._kept: list[Tensor] = []  # so that no id is used twice
+        self._paths: dict[int, str] = {}
+        self._parameters: dict[int, str] = {}
+        self._failure: Failure | None = None
+        self._thread = threading.get_ident()  # hooks are called in all threads
+        if root is not None:
+            self._learn(root, "")
+
+    def __enter__(self) -> Self:
+        self._hooks = (
+            register_module_forward_pre_hook(self._begin),
+            register_module_forward_hook(self._end, always_call=True),
+        )
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        super().__exit__(*error)
+
+    def leaf(self, tensor: Tensor, kind: Kind, step: int | None, name: str = "") -> Value:
+        """Bring a tensor into the graph that no call has made."""
+        label = f"{name} {labels.of_shape(tensor)}"
+        return self._made(self.graph.add(Node(kind, label, step=step)), tensor, name)
+
+    def value(self, tensor: Tensor) -> Value:
+        """What is known of a tensor; an unknown one is a parameter or a constant."""
+        found = self._values.get(id(tensor))
+        if found is not None:
+            return found
+        name = self._parameters.get(id(tensor))
+        if name is None:
+            return self.leaf(tensor, "constant", self.step, "constant")
+        return self.leaf(tensor, "parameter", None, name)
+
+    def failure(self, error: BaseException) -> Failure | None:
+        """The failed call behind an error that ended the run; its node is marked."""
+        found = self._failure
+        if found is None or not any(found.error is cause for cause in causes(error)):
+            found = self._failed_module(error)
+        if found is not None:
+            found.node.failed = True
+        return found
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        read = tensors((args, kwargs))
+        self._name_locals()
+        versions = [version(tensor) for tensor in read]
+        try:
+            result = func(*args, **kwargs)
+        except Exception as error:
+            node = self._into(self._call(func, args, kwargs), read)
+            module = self._stack[-1].module if self._stack else None
+            told = self._told(func.__name__, module, self._path(), read)
+            self._failure = Failure(error, node, told)
+            raise
+        given = {id(tensor) for tensor in read}
+        made = [tensor for tensor in tensors(result) if id(tensor) not in given]
+        changed = [t for t, before in zip(read, versions, strict=True) if version(t) != before]
+        if made or changed:
+            node = self._into(self._call(func, args, kwargs), read)
+            for tensor in [*made, *self._with_views(changed)]:
+                self._made(node, tensor)
+        elif func.__name__ in READERS:
+            node = Node("read", func.__name__.strip("_"), self._path(), self.step)
+            self._into(self._within() or self.graph.add(node), read)
+        return result
+
+    def _begin(self, module: nn.Module, args: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        self._name_locals()
+        if not self._stack and id(module) not in self._paths:
+            self._learn(module, type(module).__name__)
+        node = None
+        if self._within() is None and not self._opens(module):
+            path = self._paths[id(module)]
+            node = self.graph.add(Node("module", labels.of_module(module), path, self.step))
+        self._stack.append(Call(module, node))
+
+    def _end(self, module: nn.Module, args: Any, result: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        node = self._stack.pop().node
+        unseen = [tensor for tensor in tensors(result) if id(tensor) not in self._values]
+        if node is not None and unseen:  # made out of torch's sight, by a script or own kernels
+            self._into(node, tensors(args))
+            for tensor in unseen:
+                self._made(node, tensor)
+
+    def _opens(self, module: nn.Module) -> bool:
+        """Whether the picture looks into a module."""
+        if self._passes(module):
+            return True
+        whole = is_from(module, "torch.nn.") and not any(module.children())
+        level = sum(not self._passes(call.module) for call in self._stack)
+        return level < self._depth and not (whole and self._stack)
+
+    def _passes(self, module: nn.Module) -> bool:
+        """Whether a module is only a hull: a lift, or one that was made during the run."""
+        return isinstance(module, Lift) or id(module) not in self._paths
+
+    def _learn(self, root: nn.Module, prefix: str) -> None:
+        """Where the modules under a root are, and how its parameters and buffers are called."""
+        for name, module in root.named_modules():
+            path = ".".join(filter(None, (prefix, name)))
+            self._paths.setdefault(id(module), path)
+            if isinstance(module, Lift):
+                self._paths[id(module.module)] = path
+        for name, held in [*root.named_parameters(), *root.named_buffers()]:
+            self._parameters[id(held)] = ".".join(filter(None, (prefix, name)))
+
+    def _within(self) -> Node | None:
+        """The node of the module that all calls just now belong to, where there is one."""
+        return next((call.node for call in self._stack if call.node is not None), None)
+
+    def _path(self) -> str:
+        """The path of the innermost module with one."""
+        known = [self._paths.get(id(call.module), "") for call in reversed(self._stack)]
+        return next(filter(None, known), "")
+
+    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Node:
+        """The node of a call: its own, or that of the module that it is hidden in."""
+        within = self._within()
+        if within is not None:
+            return within
+        label = labels.of_function(func, args, kwargs)
+        return self.graph.add(Node("call", label, self._path(), self.step))
+
+    def _into(self, node: Node, read: list[Tensor]) -> Node:
+        """The node, with the values of these tensors going into it."""
+        for tensor in read:
+            hidden = node.kind == "module" and id(tensor) not in self._parameters
+            if hidden and id(tensor) not in self._values:
+                continue  # a constant of the module's own
+            value = self.value(tensor)
+            if value.source is not node:
+                self.graph.connect(value, node)
+        return node
+
+    def _made(self, node: Node, tensor: Tensor, name: str = "") -> Value:
+        value = Value(node, labels.of_shape(tensor), tensor.requires_grad, name)
+        self._values[id(tensor)] = value
+        self._kept.append(tensor)
+        return value
+
+    def _with_views(self, changed: list[Tensor]) -> list[Tensor]:
+        """Tensors that were changed in place, and all that share their memory. Not buffers."""
+        wholes = {id(whole(tensor)) for tensor in changed} - set(self._parameters)
+        return [tensor for tensor in unique(self._kept + changed) if id(whole(tensor)) in wholes]
+
+    def _name_locals(self) -> None:
+        """Call values after the variables that hold them in the module that is drawn.
+
+        Within a module that is one node, only the tensors of a state get their names.
+        """
+        drawn = [call.module for call in self._stack if call.node is None]
+        within = self._within() is not None
+        modules = [call.module for call in self._stack] if within else drawn
+        if not modules:
+            return
+        if isinstance(modules[-1], Lift) or is_from(modules[-1], "torch.nn.", "ostinato.combine."):
+            return  # their variables have names for anything
+        frame = labels.module_frame(sys._getframe(1), modules[-1])
+        for name, tensor in labels.local_names(frame):
+            value = self._values.get(id(tensor))
+            if (
+                value is not None
+                and not value.name
+                and (not within or value.source.kind == "state")
+            ):
+                value.name = name
+
+    def _failed_module(self, error: BaseException) -> Failure | None:
+        """The innermost module that an error came out of, for errors that Python code raised."""
+        frames = [frame for frame in traced(error) if id(frame.get("self")) in self._paths]
+        if not frames:
+            return None
+        module = frames[-1]["self"]
+        path = self._paths[id(module)]
+        read = [tensor for tensor in tensors(frames[-1]) if id(tensor) in self._values]
+        node = self.graph.add(Node("module", labels.of_module(module), path, self.step))
+        told = self._told(type(error).__name__, module, path, read)
+        return Failure(error, self._into(node, read), told)
+
+    def _told(self, what: str, module: nn.Module | None, path: str, read: list[Tensor]) -> str:
+        """One line on a failed call: what it was, where, and the shapes that it was given."""
+        place = f" in {path or 'forward'} ({type(module).__name__})" if module else ""
+        given = ", ".join(self._words(tensor) for tensor in read)
+        return f"{what.strip('_')}{place}" + (f", given {given}" if given else "")
+
+    def _words(self, tensor: Tensor) -> str:
+        known = id(tensor) in self._values or id(tensor) in self._parameters
+        return self.value(tensor).text if known else labels.of_shape(tensor)
+
+
+def is_from(module: nn.Module, *packages: str) -> bool:
+    """Whether a module's class is defined in one of these packages."""
+    return type(module).__module__.startswith(packages)
+
+
+def tensors(tree: Any) -> list[Tensor]:
+    """All tensors in a tree of any kind, each once."""
+    return unique(leaf for leaf in tree_iter(tree) if isinstance(leaf, Tensor))
+
+
+def unique(found: Iterable[Tensor]) -> list[Tensor]:
+    """The tensors, each once."""
+    return list({id(tensor): tensor for tensor in found}.values())
+
+
+def version(tensor: Tensor) -> int:
+    """A number that grows when a tensor is changed in place; inference tensors have none."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor that this one is a view of; itself where it is none."""
+    return tensor if tensor._base is None else tensor._base
+
+
+def causes(error: BaseException | None) -> Iterable[BaseException]:
+    """An error and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def traced(error: BaseException) -> list[dict[str, Any]]:
+    """The local variables of the frames that an error passed, outermost first."""
+    found: list[dict[str, Any]] = []
+    trace = error.__traceback__
+    while trace is not None:
+        found.append(dict(trace.tb_frame.f_locals))
+        trace = trace.tb_next
+    return found
