@@ -114,7 +114,9 @@ class Plan:
         self.under: dict[int, list[Lane]] = {}
         self.over: dict[int, list[Lane]] = {}
         self._straight: set[tuple[Node, int]] = set()
-        self.entries = {node: self._entries(node) for node in self.states + self.shared}
+        self.entries: dict[Node, list[Stop]] = {}
+        for node in self.states + self.shared:
+            self.entries[node] = self._entries(node)
         self.exits = {node: self._exits(node) for node in self.states}
         self.row_y: dict[int, float] = {}
         self._stack_rows()
@@ -197,15 +199,21 @@ class Plan:
         step = nodes[0].step
         assert step is not None
         boxes = [item for item in self.steps[step].rows[row] if isinstance(item, Node)]
-        alone = len(nodes) == 1 and boxes[side] is nodes[0]
-        if alone and held in self.states and (nodes[0], side) not in self._straight:
+        free_way = len(nodes) == 1 and boxes[side] is nodes[0] and not self._in_way(held, row)
+        if free_way and held.step is not None and (nodes[0], side) not in self._straight:
             self._straight.add((nodes[0], side))
             return Stop(row, nodes, None)
         if held.step is None:
             steps, height = set(range(self.graph.num_steps)), LANE
         else:
             steps, height = {step}, self.sizes[held][1] + LANE / 2 if stands else LANE
-        return Stop(row, nodes, free(lanes.setdefault(row, []), steps, height))
+        return Stop(row, nodes, free_lane(lanes.setdefault(row, []), steps, height))
+
+    def _in_way(self, held: Node, row: int) -> bool:
+        """Whether another state stands at the height of a row between the same two steps."""
+        others = [n for n in self.states if n.step == held.step and n is not held]
+        stops = [self.entries[node][0] for node in others if self.entries.get(node)]
+        return any(stop.row == row and stop.lane is None for stop in stops)
 
     def _stack_rows(self) -> None:
         """Set the heights of rows and lanes, from the lowest up."""
@@ -281,7 +289,7 @@ class Plan:
         return right + GUTTER / 2
 
 
-def free(lanes: list[Lane], steps: set[int], height: float) -> Lane:
+def free_lane(lanes: list[Lane], steps: set[int], height: float) -> Lane:
     """A lane that nothing else takes in these steps, and high enough; a fresh one is added."""
     lane = next((one for one in lanes if not one.steps & steps), None)
     if lane is None:

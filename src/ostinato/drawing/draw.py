@@ -5,21 +5,21 @@ from __future__ import annotations
 import copy
 import inspect
 import os
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
+from torch.utils._pytree import tree_map
 
 from ostinato import _tree
 from ostinato.backends.call import initial_state
 from ostinato.backends.eager import check_step
 from ostinato.cell import Cell
-from ostinato.drawing.graph import Node, Value, is_end, tidy
-from ostinato.drawing.labels import numbered, of_shape
+from ostinato.drawing.graph import Graph, Node, Value, is_end, tidy
+from ostinato.drawing.labels import FIELD, named, numbered, of_shape
 from ostinato.drawing.picture import Picture, checked_path
 from ostinato.drawing.record import Recorder, tensors
 from ostinato.errors import ArgumentError, DtypeError, ShapeError
@@ -55,8 +55,8 @@ def draw(module: nn.Module, example: Any, *, unrolled: int = 1, depth: int = 1) 
             else:
                 inputs = run_module(recorder, shown, example)
     except Exception as error:
-        if (failure := recorder.failure(error)) is not None:
-            error.add_note(failure.text)
+        if (told := recorder.failure(error)) is not None:
+            error.add_note(told)
         raise
     check_inputs(recorder, inputs)
     tidy(recorder.graph)
@@ -68,9 +68,10 @@ def draw_on_error(path: str | os.PathLike[str], *, depth: int = 1) -> Generator[
     """Where an error ends the block, draw what was done until then, what failed in red.
 
     ``with draw_on_error("failed.svg"): model(x).backward()``. The error goes on as it is, with a
-    note that names the module and the operation that failed and the shapes, as in ``linear in
-    Net.head (Linear), given h [4, 5], ...``. Put it round one forward pass: it keeps all tensors
-    until the end of the block. ``path`` and ``depth`` are as in `draw`.
+    note that names the operation, the module and the shapes, as in ``linear in Net.head (Linear),
+    given h [4, 5], ...``. Put it round one forward pass: it keeps all tensors until the end of
+    the block. An error that comes of no torch call and no module is not drawn. ``path`` and
+    ``depth`` are as in `draw`.
     """
     path = checked_path(path)
     recorder = Recorder(depth)
@@ -78,12 +79,12 @@ def draw_on_error(path: str | os.PathLike[str], *, depth: int = 1) -> Generator[
         with recorder:
             yield
     except Exception as error:
-        failure = recorder.failure(error)
-        told = failure.text if failure else "outside of all modules"
-        tidy(recorder.graph)
-        said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        Picture(recorder.graph, f"{told}\n{said}").save(path)
-        error.add_note(f"{told}; drawn in {path}")
+        told = recorder.failure(error)
+        if told is not None:
+            tidy(recorder.graph)
+            said = str(error).partition("\n")[0]
+            Picture(recorder.graph, f"{told}\n{type(error).__name__}: {said}").save(path)
+            error.add_note(f"{told}; drawn in {path}")
         raise
 
 
@@ -162,23 +163,13 @@ def run_cell(recorder: Recorder, cell: Cell, example: Tree, num_steps: int) -> l
         bring_out(recorder, "y", y, number)
         recorder.step = step + 1
         states.append(bring_in_state(recorder, state))
-    name_states(states, num_steps)
+    name_states(states, recorder.graph)
     return inputs
 
 
 def own(leaf: Any) -> Any:
     """A copy of a tensor: no two inputs are one, and the example is not changed."""
     return leaf.clone() if isinstance(leaf, Tensor) else leaf
-
-
-def named(name: str, tree: Any) -> list[tuple[str, Tensor]]:
-    """The tensors of a tree: ``x`` for a single one, else by field, key or index as ``x[0]``."""
-    found = []
-    for path, leaf in tree_flatten_with_path(tree)[0]:
-        if isinstance(leaf, Tensor):
-            field = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", keystr(path))
-            found.append((field[1] if field else name + keystr(path), leaf))
-    return found
 
 
 def bring_out(recorder: Recorder, name: str, made: Any, number: int | None = None) -> None:
@@ -206,17 +197,27 @@ def bring_in_state(recorder: Recorder, state: State) -> dict[str, Value]:
     return values
 
 
-def name_states(states: list[dict[str, Value]], num_steps: int) -> None:
-    """Name states after their fields, or the variables that held them, with the step's number."""
+def name_states(states: list[dict[str, Value]], graph: Graph) -> None:
+    """Name states after their fields, or the variables that held them, with the step's number.
+
+    One that no step changes has no number.
+    """
     for path in dict.fromkeys(path for values in states for path in values):
         values = [found.get(path) for found in states]
-        field = re.search(r"(?:\.|\[')(\w+)(?:'\])?$", path)
-        said = [value.name for value in values if value is not None and value.name]
+        there = [value for value in values if value is not None]
+        field = FIELD.search(path)
+        said = [value.name for value in there if value.name]
         name = field[1] if field else next(iter(said), path)
+        held = all(a.source in sources(graph, b.source) for a, b in pairwise(there))
         for step, value in enumerate(values):
             if value is not None:
-                prime = name + "\N{PRIME}" * step if num_steps == 1 else numbered(name, step)
-                value.source.label = f"{prime}\n{value.shape}"
+                prime = name + "\N{PRIME}" * step if graph.num_steps == 1 else numbered(name, step)
+                value.source.label = f"{name if held else prime}\n{value.shape}"
+
+
+def sources(graph: Graph, node: Node) -> set[Node]:
+    """The nodes that a node reads from."""
+    return {edge.source for edge in graph.into(node)}
 
 
 def check_inputs(recorder: Recorder, inputs: list[Value]) -> None:

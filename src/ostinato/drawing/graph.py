@@ -92,29 +92,44 @@ class Graph:
         sources: dict[Node, list[Node]] = {node: [] for node in self.nodes}
         for edge in self.edges:
             sources[edge.target].append(edge.source)
-        found: set[Node] = set()
-        ahead = list(nodes)
-        while ahead:
-            node = ahead.pop()
-            if node not in found:
-                found.add(node)
-                ahead += sources[node]
-        return found
+        return reached(nodes, sources)
+
+    def around(self, start: Node) -> set[Node]:
+        """All that hangs together with a node, not counting what only shares parameters."""
+        joined: dict[Node, list[Node]] = {node: [] for node in self.nodes}
+        for edge in self.edges:
+            joined[edge.target].append(edge.source)
+            if edge.source.step is not None:
+                joined[edge.source].append(edge.target)
+        return reached([start], joined)
+
+
+def reached(start: Iterable[Node], onwards: dict[Node, list[Node]]) -> set[Node]:
+    """All nodes that one comes to from the first ones, these among them."""
+    found: set[Node] = set()
+    ahead = list(start)
+    while ahead:
+        node = ahead.pop()
+        if node not in found:
+            found.add(node)
+            ahead += onwards[node]
+    return found
 
 
 def tidy(graph: Graph) -> None:
     """Make a recorded graph fit to be looked at, in place.
 
-    What has no influence on an output goes, but after a failure all that was done so far stays.
-    A state that no step changes is drawn once, like a parameter, and goes away where nothing
+    What has no influence on an output goes; after a failure, what has nothing to do with it. A
+    state that no step changes is drawn once, like a parameter, and goes away where nothing
     reads it. Parameters that go into the same nodes share one box, and so do the tensors of a
     state that pass between the same nodes.
     """
     for first in [n for n in graph.nodes if n.kind == "state" and n.step == 0]:
         share_unchanged(graph, first)
     split_passing(graph)
-    if not any(node.failed for node in graph.nodes):
-        graph.keep(graph.before(n for n in graph.nodes if is_end(n, graph.num_steps)))
+    failed = [node for node in graph.nodes if node.failed]
+    ends = [node for node in graph.nodes if is_end(node, graph.num_steps)]
+    graph.keep(graph.around(failed[0]) if failed else graph.before(ends))
     targets = {n: frozenset(e.target for e in graph.out_of(n)) for n in graph.nodes}
     merge(graph, lambda n: (n.kind, targets[n]) if n.step is None else None)
     sources = {n: frozenset(e.source for e in graph.into(n)) for n in graph.nodes}

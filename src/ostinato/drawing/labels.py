@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import keystr, tree_flatten_with_path
 
 SYMBOLS = {
     "add": "+",
@@ -21,6 +23,9 @@ SYMBOLS = {
     "sigmoid": "\N{GREEK SMALL LETTER SIGMA}",
 }
 """Functions that have a sign; also with an r before the name, where the operands are swapped."""
+
+FIELD = re.compile(r"(?:\.|\[')(\w+)(?:'\])?$")
+"""The last step of a path in a tree, where it is a field or a key."""
 
 # What a module says of its sizes is shown where it is no longer than "LSTM(1234, 5678)".
 _SIZES = 12
@@ -94,3 +99,13 @@ def local_names(frame: types.FrameType | None) -> Iterator[tuple[str, Tensor]]:
     for name, held in reversed((frame.f_locals if frame else {}).items()):
         if isinstance(held, torch.Tensor):
             yield name, held
+
+
+def named(name: str, tree: Any) -> list[tuple[str, Tensor]]:
+    """The tensors of a tree: ``x`` for a single one, else by field, key or index as ``x[0]``."""
+    found = []
+    for path, leaf in tree_flatten_with_path(tree)[0]:
+        if isinstance(leaf, Tensor):
+            field = FIELD.search(keystr(path))
+            found.append((field[1] if field else name + keystr(path), leaf))
+    return found

@@ -7,6 +7,7 @@ on as ever, so that loops, branches and foreign modules need nothing of their ow
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import Iterable
@@ -40,12 +41,14 @@ class Call:
     node: Node | None
 
 
-class Failure(NamedTuple):
-    """What failed: the error, its node, and a line that tells the place and the shapes."""
+class Failed(NamedTuple):
+    """A call that raised: the error, its node and name, what it read, and in which module."""
 
     error: BaseException
     node: Node
-    text: str
+    what: str
+    read: list[Tensor]
+    module: nn.Module | None
 
 
 class Recorder(TorchFunctionMode):
@@ -64,9 +67,10 @@ class Recorder(TorchFunctionMode):
         self._stack: list[Call] = []
         self._values: dict[int, Value] = {}
         self._kept: list[Tensor] = []  # so that no id is used twice
+        self._roots: list[nn.Module] = []
         self._paths: dict[int, str] = {}
         self._parameters: dict[int, str] = {}
-        self._failure: Failure | None = None
+        self._failed: Failed | None = None
         self._thread = threading.get_ident()  # hooks are called in all threads
         if root is not None:
             self._learn(root, "")
@@ -93,19 +97,31 @@ class Recorder(TorchFunctionMode):
         found = self._values.get(id(tensor))
         if found is not None:
             return found
-        name = self._parameters.get(id(tensor))
-        if name is None:
-            return self.leaf(tensor, "constant", self.step, "constant")
-        return self.leaf(tensor, "parameter", None, name)
+        if isinstance(tensor, nn.Parameter) or id(tensor) in self._parameters:
+            name = self._parameters.get(id(tensor), "parameter")
+            return self.leaf(tensor, "parameter", None, name)
+        return self.leaf(tensor, "constant", self.step, "constant")
 
-    def failure(self, error: BaseException) -> Failure | None:
-        """The failed call behind an error that ended the run; its node is marked."""
-        found = self._failure
-        if found is None or not any(found.error is cause for cause in causes(error)):
-            found = self._failed_module(error)
-        if found is not None:
-            found.node.failed = True
-        return found
+    def failure(self, error: BaseException) -> str | None:
+        """Mark the node of what ended the run; gives one line on what it was, where, and on what.
+
+        It is the call that raised the error, or the innermost module that the error came out of;
+        None where there is neither.
+        """
+        failed = self._failed
+        if failed is None or not any(failed.error is cause for cause in causes(error)):
+            failed = self._failed_module(error)
+        if failed is None:
+            return None
+        failed.node.failed = True
+        module = failed.module or self._find(error)
+        kind = type(module).__name__
+        path = self._paths.get(id(module), kind)
+        place = path or "forward"
+        place += f" ({kind})" if path != kind else ""
+        given = ", ".join(self._words(tensor) for tensor in failed.read)
+        said = failed.what + (f" in {place}" if module is not None else "")
+        return said + (f", given {given}" if given else "")
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -118,9 +134,9 @@ class Recorder(TorchFunctionMode):
             result = func(*args, **kwargs)
         except Exception as error:
             node = self._into(self._call(func, args, kwargs), read)
-            module = self._stack[-1].module if self._stack else None
-            told = self._told(func.__name__, module, self._path(), read)
-            self._failure = Failure(error, node, told)
+            known = [c.module for c in self._stack if id(c.module) in self._paths]
+            module = known[-1] if known else None
+            self._failed = Failed(error, node, func.__name__.strip("_"), read, module)
             raise
         given = {id(tensor) for tensor in read}
         made = [tensor for tensor in tensors(result) if id(tensor) not in given]
@@ -140,6 +156,8 @@ class Recorder(TorchFunctionMode):
         self._name_locals()
         if not self._stack and id(module) not in self._paths:
             self._learn(module, type(module).__name__)
+        if not self._stack:
+            self._bring_in(module, args)
         node = None
         if self._within() is None and not self._opens(module):
             path = self._paths[id(module)]
@@ -156,6 +174,14 @@ class Recorder(TorchFunctionMode):
             for tensor in unseen:
                 self._made(node, tensor)
 
+    def _bring_in(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """Tensors that come into an outermost module, and that nothing is known of, are inputs."""
+        given = inspect.signature(module.forward).bind_partial(*args).arguments
+        for argument, tree in given.items():
+            for name, tensor in labels.named(argument, tree):
+                if id(tensor) not in self._values and id(tensor) not in self._parameters:
+                    self.leaf(tensor, "input", self.step, name)
+
     def _opens(self, module: nn.Module) -> bool:
         """Whether the picture looks into a module."""
         if self._passes(module):
@@ -170,13 +196,18 @@ class Recorder(TorchFunctionMode):
 
     def _learn(self, root: nn.Module, prefix: str) -> None:
         """Where the modules under a root are, and how its parameters and buffers are called."""
+        self._roots.append(root)
         for name, module in root.named_modules():
             path = ".".join(filter(None, (prefix, name)))
             self._paths.setdefault(id(module), path)
             if isinstance(module, Lift):
                 self._paths[id(module.module)] = path
         for name, held in [*root.named_parameters(), *root.named_buffers()]:
-            self._parameters[id(held)] = ".".join(filter(None, (prefix, name)))
+            name = ".".join(filter(None, (prefix, name)))
+            self._parameters[id(held)] = name
+            if (value := self._values.get(id(held))) is not None:  # it was read by a function
+                value.name, value.source.label = name, f"{name} {value.shape}"
+                value.source.kind, value.source.step = "parameter", None
 
     def _within(self) -> Node | None:
         """The node of the module that all calls just now belong to, where there is one."""
@@ -213,9 +244,14 @@ class Recorder(TorchFunctionMode):
         return value
 
     def _with_views(self, changed: list[Tensor]) -> list[Tensor]:
-        """Tensors that were changed in place, and all that share their memory. Not buffers."""
-        wholes = {id(whole(tensor)) for tensor in changed} - set(self._parameters)
-        return [tensor for tensor in unique(self._kept + changed) if id(whole(tensor)) in wholes]
+        """Tensors that were changed in place, and all that share their memory.
+
+        Parameters and buffers stay what they are, as when they are drawn or averaged anew.
+        """
+        wholes = unique(whole(tensor) for tensor in changed)
+        wholes = [w for w in wholes if not isinstance(w, nn.Parameter)]
+        ids = {id(w) for w in wholes} - set(self._parameters)
+        return [tensor for tensor in unique(self._kept + changed) if id(whole(tensor)) in ids]
 
     def _name_locals(self) -> None:
         """Call values after the variables that hold them in the module that is drawn.
@@ -224,12 +260,12 @@ class Recorder(TorchFunctionMode):
         """
         drawn = [call.module for call in self._stack if call.node is None]
         within = self._within() is not None
-        modules = [call.module for call in self._stack] if within else drawn
-        if not modules:
+        asked = [call.module for call in self._stack] if within else drawn
+        if not asked or isinstance(asked[-1], Lift):
             return
-        if isinstance(modules[-1], Lift) or is_from(modules[-1], "torch.nn.", "ostinato.combine."):
+        if is_from(asked[-1], "torch.nn.", "ostinato.combine."):
             return  # their variables have names for anything
-        frame = labels.module_frame(sys._getframe(1), modules[-1])
+        frame = labels.module_frame(sys._getframe(1), asked[-1])
         for name, tensor in labels.local_names(frame):
             value = self._values.get(id(tensor))
             if (
@@ -239,23 +275,27 @@ class Recorder(TorchFunctionMode):
             ):
                 value.name = name
 
-    def _failed_module(self, error: BaseException) -> Failure | None:
+    def _failed_module(self, error: BaseException) -> Failed | None:
         """The innermost module that an error came out of, for errors that Python code raised."""
-        frames = [frame for frame in traced(error) if id(frame.get("self")) in self._paths]
-        if not frames:
+        module = self._find(error)
+        if module is None:
             return None
-        module = frames[-1]["self"]
-        path = self._paths[id(module)]
-        read = [tensor for tensor in tensors(frames[-1]) if id(tensor) in self._values]
-        node = self.graph.add(Node("module", labels.of_module(module), path, self.step))
-        told = self._told(type(error).__name__, module, path, read)
-        return Failure(error, self._into(node, read), told)
+        held = next(frame for frame in reversed(traced(error)) if module in modules(frame))
+        read = [tensor for tensor in tensors(held) if id(tensor) in self._values]
+        label, path = labels.of_module(module), self._paths[id(module)]
+        node = self.graph.add(Node("module", label, path, self.step))
+        return Failed(error, self._into(node, read), type(error).__name__, read, module)
 
-    def _told(self, what: str, module: nn.Module | None, path: str, read: list[Tensor]) -> str:
-        """One line on a failed call: what it was, where, and the shapes that it was given."""
-        place = f" in {path or 'forward'} ({type(module).__name__})" if module else ""
-        given = ", ".join(self._words(tensor) for tensor in read)
-        return f"{what.strip('_')}{place}" + (f", given {given}" if given else "")
+    def _find(self, error: BaseException) -> nn.Module | None:
+        """The module in the innermost frame that an error passed and that has one.
+
+        Its path starts from the outermost module there that it is part of.
+        """
+        found = [module for frame in traced(error) for module in modules(frame)]
+        if found and id(found[-1]) not in self._paths:
+            root = next(module for module in found if found[-1] in module.modules())
+            self._learn(root, type(root).__name__)
+        return found[-1] if found else None
 
     def _words(self, tensor: Tensor) -> str:
         known = id(tensor) in self._values or id(tensor) in self._parameters
@@ -302,3 +342,10 @@ def traced(error: BaseException) -> list[dict[str, Any]]:
         found.append(dict(trace.tb_frame.f_locals))
         trace = trace.tb_next
     return found
+
+
+def modules(frame: dict[str, Any]) -> list[nn.Module]:
+    """The modules among the local variables of a frame, that of a method last."""
+    found = {id(held): held for held in frame.values() if isinstance(held, nn.Module)}
+    own = found.pop(id(frame.get("self")), None)
+    return [*found.values(), *([] if own is None else [own])]

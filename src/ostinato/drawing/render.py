@@ -14,7 +14,9 @@ from ostinato.drawing.wires import Text, Wire, Wiring
 _FONT, _SMALL = 8.0, 6.5
 _DPI = 200
 
-_LINE, _SHARED, _TEXT = "#374151", "#ea9a5b", "#4b5563"
+_LINE, _TEXT = "#374151", "#4b5563"
+_SHARED = {"parameter": "#ea9a5b", "state": "#6bb383"}
+"""Lines from what all steps share are lighter, as they cross much."""
 _ROUND = ("input", "output", "state")
 """Tensors that come in, go out or go on have round ends, what computes has corners."""
 
@@ -96,7 +98,7 @@ def paint_wire(axes: Any, wire: Wire) -> None:
         else:
             points.append((x1, y1))
             codes.append(path.LINETO)
-    colour = _SHARED if wire.shared else _LINE
+    colour = _LINE if wire.shared is None else _SHARED[wire.shared]
     arrow = patches.FancyArrowPatch(
         path=path(points, codes),
         arrowstyle="-|>,head_length=3,head_width=1.6" if wire.arrow else "-",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ostinato.drawing.arrange import LINE, PAD, Plan, Stop
-from ostinato.drawing.graph import Node
+from ostinato.drawing.graph import Kind, Node
 from ostinato.drawing.layers import Item, Link
 
 Point: TypeAlias = tuple[float, float]
@@ -17,15 +17,15 @@ Point: TypeAlias = tuple[float, float]
 class Wire:
     """A line through points: a curve that rises from each to the next, or straight pieces.
 
-    ``grad`` says whether a gradient comes back along it, ``shared`` whether it comes from what
-    all steps share.
+    ``grad`` says whether a gradient comes back along it, ``shared`` what kind of thing it comes
+    from where all steps share that.
     """
 
     points: tuple[Point, ...]
     grad: bool
     arrow: bool = True
     curved: bool = False
-    shared: bool = False
+    shared: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Wiring:
         return spread(box.left, box.right, targets)
 
     def _draw(self, points: list[Point], ends: tuple[Node, Node], *, arrow: bool) -> None:
-        shared = ends[0].step is None
+        shared = ends[0].kind if ends[0].step is None else None
         self.wires.append(Wire(tuple(points), ends in self._grads, arrow, shared=shared))
 
     def _connect(self, link: Link) -> None:
