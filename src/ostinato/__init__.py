@@ -27,6 +27,7 @@ from ostinato.combine import (
     Zoneout,
 )
 from ostinato.flat import flatten_parameters_and_grads
+from ostinato.importance import permutation_importance, shuffled
 from ostinato.sequence import (
     BiSequencer,
     Explanation,
@@ -79,6 +80,8 @@ __all__ = [
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "permutation_importance",
+    "shuffled",
     "unroll",
 ]
 

@@ -15,7 +15,7 @@ LEVELS = {
     **dict.fromkeys(("cells", "combine"), 2),
     "backends": 3,
     **dict.fromkeys(("sequence", "nn"), 4),
-    **dict.fromkeys(("criteria", "attention"), 5),
+    **dict.fromkeys(("criteria", "attention", "importance"), 5),
     **dict.fromkeys(("data", "text", "series", "train", "drawing"), 6),
     "cli": 7,
 }

@@ -51,6 +51,8 @@ ROOT = [
     "flatten_parameters_and_grads",
     "init",
     "nn",
+    "permutation_importance",
+    "shuffled",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""

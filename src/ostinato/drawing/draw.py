@@ -19,7 +19,7 @@ from ostinato.backends.call import initial_state
 from ostinato.backends.eager import check_step
 from ostinato.cell import Cell
 from ostinato.drawing.graph import Graph, Node, Value, is_end, tidy
-from ostinato.drawing.labels import FIELD, named, numbered, of_shape
+from ostinato.drawing.labels import field, named, numbered, of_shape
 from ostinato.drawing.picture import Picture, checked_path
 from ostinato.drawing.record import Recorder, tensors
 from ostinato.errors import ArgumentError, DtypeError, ShapeError
@@ -205,9 +205,8 @@ def name_states(states: list[dict[str, Value]], graph: Graph) -> None:
     for path in dict.fromkeys(path for values in states for path in values):
         values = [found.get(path) for found in states]
         there = [value for value in values if value is not None]
-        field = FIELD.search(path)
         said = [value.name for value in there if value.name]
-        name = field[1] if field else next(iter(said), path)
+        name = field(path) or next(iter(said), path)
         held = all(a.source in sources(graph, b.source) for a, b in pairwise(there))
         for step, value in enumerate(values):
             if value is not None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
@@ -23,9 +20,6 @@ SYMBOLS = {
     "sigmoid": "\N{GREEK SMALL LETTER SIGMA}",
 }
 """Functions that have a sign; also with an r before the name, where the operands are swapped."""
-
-FIELD = re.compile(r"(?:\.|\[')(\w+)(?:'\])?$")
-"""The last step of a path in a tree, where it is a field or a key."""
 
 # What a module says of its sizes is shown where it is no longer than "LSTM(1234, 5678)".
 _SIZES = 12
@@ -84,28 +78,14 @@ def numbered(name: str, number: int | None) -> str:
     return name + str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
-def module_frame(frame: types.FrameType | None, module: nn.Module) -> types.FrameType | None:
-    """The innermost frame of a method of this module."""
-    while frame is not None and frame.f_locals.get("self") is not module:
-        frame = frame.f_back
-    return frame
-
-
-def local_names(frame: types.FrameType | None) -> Iterator[tuple[str, Tensor]]:
-    """The tensors that local variables of a frame hold, by the variables' names; last one first.
-
-    A method that takes its state apart, as in ``h = state``, gives the better names later.
-    """
-    for name, held in reversed((frame.f_locals if frame else {}).items()):
-        if isinstance(held, torch.Tensor):
-            yield name, held
-
-
 def named(name: str, tree: Any) -> list[tuple[str, Tensor]]:
     """The tensors of a tree: ``x`` for a single one, else by field, key or index as ``x[0]``."""
-    found = []
-    for path, leaf in tree_flatten_with_path(tree)[0]:
-        if isinstance(leaf, Tensor):
-            field = FIELD.search(keystr(path))
-            found.append((field[1] if field else name + keystr(path), leaf))
-    return found
+    leaves = tree_flatten_with_path(tree)[0]
+    found = [(keystr(path), leaf) for path, leaf in leaves if isinstance(leaf, Tensor)]
+    return [(field(path) or name + path, tensor) for path, tensor in found]
+
+
+def field(path: str) -> str:
+    """The end of a path in a tree from its last field or key, as in ``mask[0]``; may be empty."""
+    found = re.search(r"(?:\.|\[')(\w+)(?:'\])?((?:\[\d+\])*)$", path)
+    return found[1] + found[2] if found else ""

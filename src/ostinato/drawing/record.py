@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter
 
 from ostinato.cell import Lift
-from ostinato.drawing import labels
+from ostinato.drawing import frames, labels
 from ostinato.drawing.graph import Graph, Kind, Node, Value
 
 READERS = {
@@ -109,7 +109,7 @@ class Recorder(TorchFunctionMode):
         None where there is neither.
         """
         failed = self._failed
-        if failed is None or not any(failed.error is cause for cause in causes(error)):
+        if failed is None or not any(failed.error is cause for cause in frames.causes(error)):
             failed = self._failed_module(error)
         if failed is None:
             return None
@@ -124,7 +124,7 @@ class Recorder(TorchFunctionMode):
         return said + (f", given {given}" if given else "")
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+        self, func: Any, types_: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         read = tensors((args, kwargs))
@@ -265,8 +265,8 @@ class Recorder(TorchFunctionMode):
             return
         if is_from(asked[-1], "torch.nn.", "ostinato.combine."):
             return  # their variables have names for anything
-        frame = labels.module_frame(sys._getframe(1), asked[-1])
-        for name, tensor in labels.local_names(frame):
+        frame = frames.of_method(sys._getframe(1), asked[-1])
+        for name, tensor in frames.local_names(frame):
             value = self._values.get(id(tensor))
             if (
                 value is not None
@@ -280,18 +280,20 @@ class Recorder(TorchFunctionMode):
         module = self._find(error)
         if module is None:
             return None
-        held = next(frame for frame in reversed(traced(error)) if module in modules(frame))
-        read = [tensor for tensor in tensors(held) if id(tensor) in self._values]
+        frame = next(
+            frame for frame in reversed(frames.passed(error)) if module in frames.modules(frame)
+        )
+        read = [tensor for tensor in tensors(frame.f_locals) if id(tensor) in self._values]
         label, path = labels.of_module(module), self._paths[id(module)]
         node = self.graph.add(Node("module", label, path, self.step))
         return Failed(error, self._into(node, read), type(error).__name__, read, module)
 
     def _find(self, error: BaseException) -> nn.Module | None:
-        """The module in the innermost frame that an error passed and that has one.
+        """The module that the innermost frame which an error passed is at work on.
 
         Its path starts from the outermost module there that it is part of.
         """
-        found = [module for frame in traced(error) for module in modules(frame)]
+        found = [module for frame in frames.passed(error) for module in frames.modules(frame)]
         if found and id(found[-1]) not in self._paths:
             root = next(module for module in found if found[-1] in module.modules())
             self._learn(root, type(root).__name__)
@@ -325,27 +327,3 @@ def version(tensor: Tensor) -> int:
 def whole(tensor: Tensor) -> Tensor:
     """The tensor that this one is a view of; itself where it is none."""
     return tensor if tensor._base is None else tensor._base
-
-
-def causes(error: BaseException | None) -> Iterable[BaseException]:
-    """An error and those that it came from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def traced(error: BaseException) -> list[dict[str, Any]]:
-    """The local variables of the frames that an error passed, outermost first."""
-    found: list[dict[str, Any]] = []
-    trace = error.__traceback__
-    while trace is not None:
-        found.append(dict(trace.tb_frame.f_locals))
-        trace = trace.tb_next
-    return found
-
-
-def modules(frame: dict[str, Any]) -> list[nn.Module]:
-    """The modules among the local variables of a frame, that of a method last."""
-    found = {id(held): held for held in frame.values() if isinstance(held, nn.Module)}
-    own = found.pop(id(frame.get("self")), None)
-    return [*found.values(), *([] if own is None else [own])]

@@ -152,7 +152,9 @@ class Wiring:
                 left = x < box.x
                 y = box.bottom - LINE * (lines[left] + 0.5)
                 lines[left] += 1
-                at = (x - PAD / 2 if left else x + PAD / 2, y)
+                # beside all that arrives on that side
+                x = min(self._ins[node].values()) - PAD / 2 if left else x + PAD / 2
+                at = (x, y)
                 self.texts.append(Text(at, edge.value.text, to_left=left))
 
 
