@@ -283,7 +283,7 @@ class Recorder(TorchFunctionMode):
         frame = next(
             frame for frame in reversed(frames.passed(error)) if module in frames.modules(frame)
         )
-        read = [tensor for tensor in tensors(frame.f_locals) if id(tensor) in self._values]
+        read = [tensor for tensor in tensors(dict(frame.f_locals)) if id(tensor) in self._values]
         label, path = labels.of_module(module), self._paths[id(module)]
         node = self.graph.add(Node("module", label, path, self.step))
         return Failed(error, self._into(node, read), type(error).__name__, read, module)
