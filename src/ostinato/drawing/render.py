@@ -23,7 +23,8 @@ _ROUND = ("input", "output", "state")
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, so that it can be searched and is small
     "svg.hashsalt": "ostinato",  # the same picture is the same file
-    "font.family": ["DejaVu Sans"],
+    "font.family": ["sans-serif"],  # where the reader of an SVG has not the one it is made for
+    "font.sans-serif": ["DejaVu Sans"],
 }
 
 
