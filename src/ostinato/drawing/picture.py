@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from ostinato.data.files import atomic
+from ostinato.data.requirements import require
 from ostinato.drawing.dot import as_dot
 from ostinato.drawing.graph import Graph
 from ostinato.drawing.render import draw_as
@@ -54,7 +55,10 @@ class Picture:
 
 
 def checked_path(path: str | os.PathLike[str]) -> Path:
-    """The path itself; ArgumentError where no picture can be written there."""
+    """The path itself; ArgumentError where no picture can be written there.
+
+    MissingPackage where the picture needs Matplotlib, and it is not there.
+    """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ArgumentError(
@@ -70,4 +74,6 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
             got=str(path),
             remedy=f"Make the folder {path.parent} first.",
         )
+    if path.suffix != ".dot":
+        require("matplotlib", "train")
     return path
