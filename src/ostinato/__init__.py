@@ -5,7 +5,9 @@ or truncated. ``ostinato.cells`` holds the cells, ``ostinato.nn`` drop-ins for t
 combinators and the functions that run cells over time are here at the root.
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from ostinato import attention, cells, criteria, errors, init, nn, torch7
 from ostinato.backends import backend
@@ -27,6 +29,7 @@ from ostinato.combine import (
     Zoneout,
 )
 from ostinato.flat import flatten_parameters_and_grads
+from ostinato.importance import permutation_importance, shuffled
 from ostinato.sequence import (
     BiSequencer,
     BiSequencerLM,
@@ -42,6 +45,9 @@ from ostinato.sequence import (
     reverse,
     unroll,
 )
+
+if TYPE_CHECKING:
+    from ostinato.drawing import Picture, draw, draw_on_error
 
 try:
     __version__ = version("ostinato")
@@ -61,6 +67,7 @@ __all__ = [
     "LearnedState",
     "Lift",
     "MaskZero",
+    "Picture",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -79,6 +86,8 @@ __all__ = [
     "chunks",
     "criteria",
     "detach",
+    "draw",
+    "draw_on_error",
     "errors",
     "explain",
     "flatten_parameters_and_grads",
@@ -86,7 +95,18 @@ __all__ = [
     "last",
     "nn",
     "nonzero_rows",
+    "permutation_importance",
     "reverse",
+    "shuffled",
     "torch7",
     "unroll",
 ]
+
+_ON_FIRST_USE = dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing")
+"""What is imported when it is first used, so that importing ostinato stays cheap."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module 'ostinato' has no attribute {name!r}")
+    return getattr(import_module(_ON_FIRST_USE[name]), name)
