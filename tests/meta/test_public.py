@@ -59,10 +59,10 @@ ROOT = [
     "last",
     "nn",
     "nonzero_rows",
-    "reverse",
-    "torch7",
     "permutation_importance",
+    "reverse",
     "shuffled",
+    "torch7",
     "unroll",
 ]
 """A change here is a change for users: write it into CHANGELOG.md."""
