@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+from conformance.golden import Case, close, load, tensor
 from ostinato import (
     Recurrence,
     Stack,
@@ -23,7 +24,6 @@ from ostinato import (
 )
 from ostinato.drawing.arrange import COLOURS, FAILED
 from ostinato.errors import ArgumentError
-from conformance.golden import Case, close, load, tensor
 
 
 class TwoByTwo(nn.Module):
@@ -178,8 +178,8 @@ def test_row_79_the_gru_of_the_rock_has_the_recorded_numbers(traced: bool) -> No
         p.data = tensor(recorded)
     h, x = (tensor(given).requires_grad_() for given in case["input"])
     y = (fx.symbolic_trace(net) if traced else net)(h, x)
-    close(y, tensor(case["output"])
-    y.backward(tensor(case["gradOutput"])))
+    close(y, tensor(case["output"]))
+    y.backward(tensor(case["gradOutput"]))
     ours = [h.grad, x.grad, *(p.grad for p in parameters)]
     for grad, recorded in zip(ours, [*case["gradInput"], *case["gradParams"]], strict=True):
         assert grad is not None
