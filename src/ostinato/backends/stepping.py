@@ -7,6 +7,8 @@ wired at each step, its cells being parts of their own. What is left runs as it 
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -42,16 +44,23 @@ def step(cell: Cell, x: Tree, state: State, name: str) -> tuple[Tree, State]:
 class Kept:
     """Stands for a state that lies in the stream of a part."""
 
-    __slots__ = ("part", "stream")
+    __slots__ = ("__weakref__", "part", "saved", "stream")
 
     def __init__(self, part: Part, stream: Stream) -> None:
         self.part, self.stream = part, stream
+        self.saved: State = None
 
     def state(self) -> State:
         """The state after the last step of the part, or before it: whichever this stands for."""
-        latest = self is self.part.latest
-        assert latest or self is self.part.previous, "its stream has gone on"
+        if self.saved is not None:
+            return self.saved
+        latest = self is self.part.latest()
+        assert latest or self is self.part.previous(), "its stream has gone on"
         return self.stream.read(back=0 if latest else 1)
+
+    def save(self) -> None:
+        """Take the state out of the stream, which is about to write over it."""
+        self.saved = self.state()
 
 
 def settled(state: State) -> State:
@@ -87,20 +96,22 @@ class Part:
     def __init__(self, cell: Cell, name: str) -> None:
         self.cell, self.name = cell, name
         self.runner: Stream | Refusal | None = None
-        self.latest: Kept | None = None
-        """The state in the stream now, and `previous` the one before the last step."""
-        self.previous: Kept | None = None
+        self.latest: Callable[[], Kept | None] = lambda: None
+        """The state in the stream now, and `previous` the one before, while somebody has them."""
+        self.previous: Callable[[], Kept | None] = lambda: None
         self.parts: list[Part] = []
         """The cells of a composite that has no stream, in the order in which it runs them."""
 
     def step(self, x: Tree, before: State) -> tuple[Tree, State]:
         """y and the state after the step, in which a `Kept` stands for what is in a stream."""
-        if before is self.latest and isinstance(self.runner, Stream):
-            y = self.runner.advance(x)
-            if y is not None:
-                return y, self.token(self.runner)
-        if type(before) is Kept:
-            before = before.state()
+        if isinstance(self.runner, Stream):
+            self.save(self.previous)
+            if isinstance(before, Kept) and before is self.latest():
+                y = self.runner.advance(x)
+                if y is not None:
+                    return y, self.token(self.runner)
+            self.save(self.latest)
+        before = before.state() if isinstance(before, Kept) else before
         if in_transform() or torch.is_autocast_enabled("cpu"):
             return step(self.cell, x, settled(before), self.name)
         if self.runner is None or not self.runner.suits(x):
@@ -120,10 +131,17 @@ class Part:
             self.runner = None
             raise
 
+    def save(self, kept: Callable[[], Kept | None]) -> None:
+        """Save a state that somebody has, before the stream writes over it."""
+        there = kept()
+        if there is not None and there.saved is None:
+            there.save()
+
     def token(self, stream: Stream) -> Kept:
         """What stands for the state after a step of the stream."""
-        self.previous, self.latest = self.latest, Kept(self, stream)
-        return self.latest
+        made = Kept(self, stream)
+        self.previous, self.latest = self.latest, weakref.ref(made)
+        return made
 
     def choose(self, x: Tree, state: State) -> Stream | Refusal:
         """A stream for x and a state of this form, or why there is none."""

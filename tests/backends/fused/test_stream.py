@@ -467,29 +467,61 @@ def test_nan_and_infinity() -> None:
 
 
 @final
-class Two(Composite):
-    """Runs one cell twice from the same state, of which it keeps the one that another bit says."""
+class Wired(Composite):
+    """Two runs of one cell on tabled indices, with three states that are passed on at will."""
 
-    def __init__(self, first: bool) -> None:
+    def __init__(self, rule: Callable[..., Any]) -> None:
         super().__init__()
-        self.table, self.cell, self.first = nn.Embedding(7, 3), lstm(), first
+        self.table, self.cell, self.rule = nn.Embedding(7, 3), lstm(), rule
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
-        return self.cell.initial_state(batch_size, dtype=dtype, device=device)
+        return tuple(
+            self.cell.initial_state(batch_size, dtype=dtype, device=device) for _ in range(3)
+        )
 
     def wire(self, run: Any, x: Tensor, state: State) -> tuple[Tensor, State]:
-        a, one = run(self.cell, self.table(x), state)
-        b, two = run(self.cell, self.table((x + 1) % 7), state)
-        return a + b, one if self.first else two
+        one, two = self.table(x), self.table((x + 1) % 7)
+        return self.rule(lambda n, s: run(self.cell, (one, two)[n], s), *state)
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_a_composite_that_uses_a_state_twice(first: bool) -> None:
-    stream, plain = pair(Two(first))
-    for i in range(6):
-        x = torch.tensor([i, 6 - i])
+def from_one_state(run: Any, a: State, b: State, c: State) -> Any:
+    (y, first), (z, second) = run(0, a), run(1, a)
+    return y + z, (first, second, c)
+
+
+def from_the_second(run: Any, a: State, b: State, c: State) -> Any:
+    (y, first), (z, second) = run(0, a), run(1, a)
+    return y + z, (second, first, c)
+
+
+def crosswise(run: Any, a: State, b: State, c: State) -> Any:
+    (y, first), (z, second) = run(0, b), run(1, a)
+    return y + 2 * z, (first, second, c)
+
+
+def late(run: Any, a: State, b: State, c: State) -> Any:
+    (y, after), (z, _) = run(0, a), run(1, c)
+    return y + 2 * z, (after, a, b)
+
+
+def by_turns(run: Any, a: State, b: State, c: State) -> Any:
+    y, after = run(0, a)
+    return y, (b, c, after)
+
+
+RULES = (from_one_state, from_the_second, crosswise, late, by_turns)
+
+
+@pytest.mark.parametrize("read", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_composites_that_pass_states_on_at_will(rule: Callable[..., Any], read: bool) -> None:
+    stream, plain = pair(Wired(rule))
+    for i in range(8):
+        x = torch.tensor([i % 7, 6 - i % 7])
         assert_same(stream(x), plain(x))
         assert isinstance(stream._live, Parts)
+        if read and i % 3 == 2:
+            assert_same(stream.state, plain.state)
     assert_same(stream.state, plain.state)
 
 
