@@ -51,6 +51,11 @@ def give(block: Tensor) -> None:
             free.pop(at, None)
 
 
+def release() -> None:
+    """Leave to the system what lies ready."""
+    free.clear()
+
+
 def sizes() -> list[tuple[int, int]]:
     """Address and bytes of what lies ready, the oldest first."""
     return [(at, block.numel()) for at, block in list(free.items())]
