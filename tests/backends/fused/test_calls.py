@@ -243,7 +243,7 @@ def test_run_again_from_within_a_backward() -> None:
     def hook(grad: Tensor) -> None:
         with torch.enable_grad():
             ys, _ = ostinato.unroll(cell, xs.detach(), backend="fused")
-        inner.extend(torch.autograd.grad(ys.sum(), list(cell.parameters())))
+            inner.extend(torch.autograd.grad(ys.sum(), list(cell.parameters())))
 
     def outer(hooked: bool) -> list[Tensor]:
         ys, state = ostinato.unroll(cell, xs, backend="fused")
