@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from ostinato import attention, cells, criteria, errors, init, nn, torch7
+from ostinato import cells, errors, init, nn
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell
 from ostinato.combine import (
@@ -47,6 +47,7 @@ from ostinato.sequence import (
 )
 
 if TYPE_CHECKING:
+    from ostinato import attention, criteria, torch7
     from ostinato.drawing import Picture, draw, draw_on_error
 
 try:
@@ -103,10 +104,13 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing")
+_MODULES_ON_FIRST_USE = ("attention", "criteria", "torch7")
 """What is imported when it is first used, so that importing ostinato stays cheap."""
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES_ON_FIRST_USE:
+        return import_module(f"ostinato.{name}")
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module 'ostinato' has no attribute {name!r}")
     return getattr(import_module(_ON_FIRST_USE[name]), name)

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils import checkpoint
 
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
@@ -238,7 +237,7 @@ class Surroundings:
                 cpu, devices, states = self.random
                 stack.enter_context(torch.random.fork_rng(devices))  # pyright: ignore
                 torch.set_rng_state(cpu)
-                checkpoint.set_device_states(devices, states)  # pyright: ignore
+                devices_of_torch().set_device_states(devices, states)
             if self.autocast is not None:
                 torch.clear_autocast_cache()
                 stack.callback(torch.clear_autocast_cache)
@@ -248,8 +247,15 @@ class Surroundings:
 
 def random_state(tensors: Sequence[Tensor]) -> RandomState:
     """The random state of the CPU, and of the other devices of these tensors."""
-    devices, states = checkpoint.get_device_states(*tensors)  # pyright: ignore
+    devices, states = devices_of_torch().get_device_states(*tensors)
     return torch.get_rng_state(), devices, states
+
+
+def devices_of_torch() -> Any:
+    """The module of torch that knows the random states of devices, which is slow to import."""
+    from torch.utils import checkpoint
+
+    return checkpoint
 
 
 def smooth(t: Tensor) -> bool:
