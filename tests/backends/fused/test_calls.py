@@ -273,3 +273,13 @@ def test_two_processes_give_the_same_bits() -> None:
     first, second = (subprocess.run(run, capture_output=True, text=True, check=True) for _ in "ab")
     assert first.stdout.startswith("['0x")
     assert first.stdout == second.stdout
+
+
+@pytest.mark.parametrize("backend", ["fused", "eager"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_hooks_of_weights_run_once(backend: str, twice: bool) -> None:
+    cell, seen = cells.GRU(3, 5).double(), list[Tensor]()
+    cell.weight_hh.register_hook(seen.append)
+    ys, _ = ostinato.unroll(cell, sequence(4, 2, 3), backend=backend)
+    torch.autograd.grad(ys.sum(), list(cell.parameters()), create_graph=twice)
+    assert len(seen) == 1

@@ -81,6 +81,8 @@ def pull_again(
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated, where ``create_graph`` asks for them."""
     draws = [kept.blocks["draw", i] for i in range(len(job.recipe.step.draws))]
+    # what stands for the tensors: their own hooks are for the backward that is under way
+    tensors = tuple(t.view_as(t) if want else t for t, want in zip(tensors, wanted, strict=True))
     results = again(job, tensors, draws)
     pairs = [
         (r, g) for r, g in zip(results, grads, strict=True) if g is not None and r.requires_grad
