@@ -36,7 +36,7 @@ def initial_weights(name: str, init: str) -> dict[str, Any]:
 
 
 def output_size(cell: Cell, width: int) -> int:
-    """The features of y for x [B, width]: a cell does not say, and need not give its hidden ones."""
+    """The features of y for x [B, width]: not told by a cell, nor always H."""
     with torch.no_grad(), torch.random.fork_rng():
         y, _ = cell(torch.zeros(1, width), cell.initial_state(1))
     return y.shape[-1]

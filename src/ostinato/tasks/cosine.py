@@ -12,8 +12,7 @@ from torch import Tensor
 
 from ostinato.data import Batch, BatchSettings, Samples
 from ostinato.data.problems import cosine
-from ostinato.data.settings import setting
-from ostinato.data.settings import Settings
+from ostinato.data.settings import Settings, setting
 from ostinato.tasks.aim import Regression
 from ostinato.tasks.drawing import FAINT, OURS, TRUTH, picture
 from ostinato.tasks.model import SequenceModel, SupervisedModelSettings
@@ -105,7 +104,7 @@ def _draw(path: Path, begin: Tensor, truth: Tensor, ours: Tensor) -> None:
 
 COS = Recipe(
     "cos",
-    "Learn a cosine from windows of 10 values, and continue it alone for 200 (C. Bourez' tutorial).",
+    "Learn a cosine from windows of 10 values, and continue it alone for 200.",
     CosineSettings(),
     problem,
     SupervisedModelSettings(size=64),

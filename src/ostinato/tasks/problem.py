@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -38,3 +38,7 @@ class Problem:
     def inputs(self) -> int:
         """Numbers in a step; for ids, how many there are."""
         return self.tokens or self.train.steps.shape[1]
+
+    def on(self, samples: Samples) -> Problem:
+        """The same problem, to be judged by other samples."""
+        return replace(self, held_out=samples, report=None)

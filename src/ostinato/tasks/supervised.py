@@ -89,7 +89,7 @@ class SupervisedTask:
         return compare(self.model, self.problem, self.problem.held_out[:_SHOWN])
 
     def conclude(self) -> tuple[dict[str, Any], str]:
-        """All figures of the model as it is, and what to tell of them; pictures go to the folder."""
+        """All figures of the model, and what to tell of them; pictures go to the folder."""
         outputs, baseline = self.outputs(), self.baseline()
         figures: dict[str, Any] = self.problem.aim.figures(outputs, self.problem.held_out)
         said = f"held-out {tell(figures)}\nwho always says the same: {tell(baseline)}"
@@ -136,7 +136,9 @@ def compare(model: nn.Module, problem: Problem, samples: Samples) -> str:
         return "\n".join(lines)
     width = max(map(len, (*truth, *ours)))
     said = zip(truth, ours, shown(problem, samples), strict=True)
-    return "\n".join(f"truth {a:>{width}}   ours {b:>{width}}   {text}".rstrip() for a, b, text in said)
+    return "\n".join(
+        f"truth {a:>{width}}   ours {b:>{width}}   {text}".rstrip() for a, b, text in said
+    )
 
 
 def shown(problem: Problem, samples: Samples) -> list[str]:

@@ -103,9 +103,9 @@ def write_grid(path: Path, grid: Samples, outputs: torch.Tensor) -> None:
 
 TOY = Recipe(
     "toy",
-    "Find the place on a curve from a few noisy values (the toy of lstm-play). The defaults are "
-    "the published ones of its RNN; those of its LSTM are --cell lstm --size 16 --batch-size 32 "
-    "--lr 0.2 --epochs 5.",
+    "Find the place on a curve from a few noisy values (the toy of lstm-play).\n\nThe "
+    "defaults are the published ones of its RNN; those of its LSTM are: --cell lstm --size 16 "
+    "--batch-size 32 --lr 0.2 --epochs 5.",
     ToySettings(),
     problem,
     SupervisedModelSettings(cell="elman", size=26, init="torch"),
