@@ -44,7 +44,9 @@ def with_settings(
         def command(**values: Any) -> Any:
             for name, default in chosen.items():
                 fields = [field.name for field in dataclasses.fields(default)]
-                values[name] = default.replace(**{field: values.pop(field) for field in fields})
+                values[name] = default.replace(
+                    **{field: values.pop(field) for field in fields if field in values}
+                )
             return function(**values)
 
         own = inspect.signature(function, eval_str=True).parameters.values()

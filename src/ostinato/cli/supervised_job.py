@@ -116,6 +116,13 @@ def labelled_settings(run: Run) -> LabelledSettings:
     return LabelledSettings.from_dict(data, str(run.config_path))
 
 
+def explain_model(task: SupervisedTask) -> str:
+    """Which backend runs each layer, on a batch of the data."""
+    assert isinstance(task.model, SequenceModel)
+    batch = next(task.batches(0, 0)).to(task.device)
+    return "\n".join(map(str, task.model.explain(batch.xs, batch.lengths)))
+
+
 def job_for(recipe: Recipe) -> Job:
     """The job of a recipe."""
     use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
@@ -125,5 +132,6 @@ def job_for(recipe: Recipe) -> Job:
         describe,  # pyright: ignore[reportArgumentType]
         conclude,  # pyright: ignore[reportArgumentType]
         evaluate,
+        explain_model,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
     )

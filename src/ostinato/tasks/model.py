@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato import BiSequencer, last, unroll
+from ostinato import BiSequencer, Explanation, explain, last, unroll
 from ostinato.cell import Cell
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
 from ostinato.data.settings import Settings, setting
@@ -91,6 +91,16 @@ class SequenceModel(nn.Module):
         for layer in self.layers:
             ys = self.dropout(layer(ys, lengths=lengths))
         return self.readout(ys if self.per_step else self._ends(ys, lengths))
+
+    def explain(self, xs: Tensor, lengths: Tensor | None = None) -> list[Explanation]:
+        """Which backend runs each layer on such a batch, the first layer first."""
+        said, ys = [], self._embedded(xs)
+        for layer in self.layers:
+            cell = layer.cell if isinstance(layer, OneWay) else layer.forward_cell
+            assert isinstance(cell, Cell)
+            said.append(explain(cell, ys, lengths=lengths))
+            ys = layer(ys, lengths=lengths)
+        return said
 
     def _embedded(self, xs: Tensor) -> Tensor:
         if self.embedding is not None:

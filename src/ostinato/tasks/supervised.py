@@ -119,7 +119,7 @@ def predict(model: nn.Module, samples: Samples) -> Tensor:
                 batch = samples.take(rows).to(device)
                 ys = model(batch.xs, batch.lengths)
                 # step after step of one row, then the next
-                found.append(ys.transpose(0, 1)[batch.mask.T] if samples.per_step else ys)
+                found.append(ys.transpose(0, 1)[batch.mask.T] if ys.dim() == 3 else ys)
     finally:
         model.train(was_training)
     return torch.cat(found).cpu()
