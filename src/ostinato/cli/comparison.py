@@ -57,13 +57,23 @@ def contestants(cells: str, model: SupervisedModelSettings) -> list[Contestant]:
         cell, at, size = name.partition("@")
         if at and not (size.isdecimal() and int(size)):
             raise ArgumentError("--cells", wanted="CELL@SIZE, such as lstm@100", got=repr(name))
-        make_cell(cell, 2, 2)  # its name is wrong, if it is, before anything is trained
+        _check_cell(cell)
         settings = model.replace(cell=cell, size=int(size) if at else model.size)
         found.append(Contestant(name, settings))
     names = [each.name for each in found]
     if not names or len(set(names)) < len(names):
         raise ArgumentError("--cells", wanted="different cells between commas", got=repr(cells))
     return found
+
+
+def _check_cell(name: str) -> None:
+    """Raise ArgumentError for a cell that is none, before anything is trained."""
+    try:
+        make_cell(name, 2, 2)
+    except ArgumentError as error:
+        raise ArgumentError(
+            "--cells", wanted=error.wanted, got=error.got, remedy=error.remedy
+        ) from error
 
 
 @final

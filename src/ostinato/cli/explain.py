@@ -32,7 +32,7 @@ def explain(
 ) -> None:
     """Tell which backend runs a cell, or the model of a run, and why not a faster one."""
     path = Path(target)
-    if path.exists():
+    if path.exists() or len(path.parts) > 1:
         print(explain_run(path))
         return
     torch.manual_seed(0)

@@ -146,4 +146,4 @@ def tell(figures: Mapping[str, float]) -> str:
     """Figures in words, the loss of a regression as what it is."""
     if "accuracy" in figures:
         return f"accuracy {figures['accuracy']:.4f}, cross-entropy {figures['loss']:.4f} nats"
-    return f"mean squared error {figures['loss']:.5f}"
+    return f"mean squared error {figures['loss']:.4g}"
