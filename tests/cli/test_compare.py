@@ -47,6 +47,24 @@ def test_json_and_accuracy(ostinato, folder) -> None:
     assert "mine, which exists" in again.err
 
 
+def test_a_training_that_diverges_is_left_out(ostinato, folder) -> None:
+    (folder / "cells_of_mine.py").write_text(
+        "from ostinato.cells import GRU\n"
+        "def Wild(inputs, size):\n"
+        "    cell = GRU(inputs, size)\n"
+        "    cell.bias_hh.data.fill_(float('nan'))\n"
+        "    return cell\n"
+    )
+    flags = ("--cells", "cells_of_mine:Wild,gru", "--size", 4, "--seeds", 1, "--to", "mine")
+    done = ostinato("compare", "adding", *TINY, *flags)
+    assert done.code == 0, done.err
+    found = json.loads((folder / "mine" / "compare.json").read_text())
+    assert found["diverged"] == [{"cell": "cells_of_mine:Wild", "seed": 0}]
+    assert [each["cell"] for each in found["trained"]] == ["gru"]
+    assert "is left out: loss: wanted a finite number" in done.err
+    assert "seed 0 diverged" in done.out
+
+
 def test_help_names_cells_not_cell(ostinato) -> None:
     said = ostinato("compare", "toy", "--help").out
     assert "--cells" in said

@@ -13,12 +13,12 @@ import typer
 from ostinato.cli.comparison import Comparison, Contestant, contestants
 from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_length, in_epochs, with_settings, without
-from ostinato.cli.screen import choose_report, say
+from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
 from ostinato.tasks import RECIPES, Recipe, SupervisedModelSettings, SupervisedTask
-from ostinato.train import Run, Solver, TrainSettings
+from ostinato.train import DivergedError, Run, Solver, TrainSettings
 from ostinato.train.run import make_named, next_free
 
 compare = typer.Typer(
@@ -110,7 +110,13 @@ def _train(
         say(title)
     report = None if as_json else choose_report(title, as_json=False)
     solver = Solver(task, settings, run=run, report=report)
-    if not solver.fit():
+    try:
+        ended = solver.fit()
+    except DivergedError as error:
+        note(f"{title} is left out: {error}")
+        comparison.leave_out(contestant, seed, task)
+        return
+    if not ended:
         say(f"stopped; the runs that are done are in {comparison.folder}", as_json=as_json)
         raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
     comparison.add(contestant, seed, run, task, solver)

@@ -83,6 +83,7 @@ class Comparison:
     def __init__(self, folder: Path, task: str) -> None:
         self.folder, self.task = folder, task
         self.trained: list[Trained] = []
+        self.diverged: list[dict[str, Any]] = []
         self.baseline: dict[str, float] = {}
         self._curve = ("loss", "loss")
 
@@ -90,7 +91,7 @@ class Comparison:
         self, contestant: Contestant, seed: int, run: Run, task: SupervisedTask, solver: Solver
     ) -> None:
         """Take in a training that is finished."""
-        self._curve, self.baseline = task.curve, task.baseline()
+        self._see(task)
         key = f"held_out_{task.curve[0]}"
         records = [record for record in run.metrics() if key in record]
         made = Trained(
@@ -105,6 +106,14 @@ class Comparison:
         )
         write_json(run.result_path, {**made.figures, "step": made.best_step})
         self.trained.append(made)
+
+    def leave_out(self, contestant: Contestant, seed: int, task: SupervisedTask) -> None:
+        """Note a training whose loss was no finite number."""
+        self._see(task)
+        self.diverged.append({"cell": contestant.name, "seed": seed})
+
+    def _see(self, task: SupervisedTask) -> None:
+        self._curve, self.baseline = task.curve, task.baseline()
 
     @property
     def cells(self) -> dict[str, list[Trained]]:
@@ -121,6 +130,7 @@ class Comparison:
             "figure": self._curve[1],
             "baseline": self.baseline,
             "trained": [asdict(each) for each in self.trained],
+            "diverged": self.diverged,
         }
 
     def finish(self, *, as_json: bool) -> None:
@@ -159,12 +169,11 @@ class Comparison:
     def _table(self) -> Any:
         from rich.table import Table
 
-        number = max(map(len, self.cells.values()))
-        table = Table(title=f"{self.task}: held-out {self._curve[1]}, {number} seeds")
+        table = Table(title=f"{self.task}: held-out {self._curve[1]}, means over seeds")
         table.add_column("cell")
         accuracy = ("accuracy",) if "accuracy" in self.baseline else ()
         for name in (
-            "parameters",
+            "weights",
             "last",
             "best",
             "least",
@@ -185,9 +194,11 @@ class Comparison:
                 f"{fmean(run.best_step for run in runs):,.0f}",
                 f"{fmean(run.seconds for run in runs):.1f}",
             )
+        for each in self.diverged:
+            table.add_row(each["cell"], "", f"seed {each['seed']} diverged")
         said = [f"{self.baseline['loss']:.4f}"] * 4
         said += [f"{self.baseline[key]:.4f}" for key in accuracy]
-        table.add_row("always the same", "0", *said, "", "")
+        table.add_row("always the same", "", *said, "", "")
         return table
 
 
