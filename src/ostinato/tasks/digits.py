@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ostinato.data import BatchSettings, ImageSettings, read_mnist
-from ostinato.data.bundled import digits
+from ostinato.data import BatchSettings, ImageSettings, bundled, read_mnist
 from ostinato.tasks.aim import Classification
 from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
@@ -14,7 +13,7 @@ from ostinato.tasks.recipe import Recipe
 
 def problem(settings: ImageSettings, source: Path | None, folder: Path) -> Problem:
     """The digits of the package, or MNIST from a folder with its four files."""
-    images = digits(settings) if source is None else read_mnist(source, settings)
+    images = bundled.digits(settings) if source is None else read_mnist(source, settings)
     count = int(max(images.train.targets.max(), images.held_out.targets.max())) + 1
     labels = tuple(map(str, range(count)))
     return Problem(images.train, images.held_out, Classification(labels), images.summary())
