@@ -55,8 +55,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 def test_row_94_digits_from_pixels_with_an_identity_network(call) -> None:
     """The network of MinPy's notebook: recurrent weights begin as the identity, biases at 0."""
-    flags = "--cell elman --init identity --size 64 --epochs 25 --optimiser rmsprop --lr 1e-3"
-    call(f"train digits {flags} --schedule constant --run run")
+    model = "--cell elman --direction forward --init identity --size 64"
+    training = "--epochs 25 --optimiser rmsprop --lr 1e-3 --schedule constant"
+    call(f"train digits {model} {training} --run run")
     assert result("run")["accuracy"] >= 0.9
 
 
