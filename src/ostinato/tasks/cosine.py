@@ -109,5 +109,5 @@ COS = Recipe(
     problem,
     SupervisedModelSettings(size=64),
     BatchSettings(batch_size=80),
-    {"steps": 2000, "lr": 4e-3, "weight_decay": 0.0, "validate_every": 200, "sample_every": 0},
+    {"steps": 2000, "lr": 4e-3, "weight_decay": 0.0, "validate_every": 200, "sample_every": 500},
 )

@@ -27,6 +27,6 @@ DIGITS = Recipe(
     problem,
     SupervisedModelSettings(size=64, direction="both", dropout=0.4),
     BatchSettings(batch_size=32),
-    {"epochs": 40, "lr": 4e-3, "validate_every": 45, "sample_every": 0},
+    {"epochs": 40, "lr": 4e-3, "validate_every": 45, "sample_every": 450},
     source="A folder with the four files of MNIST, plain or gzip.",
 )

@@ -120,7 +120,7 @@ TOY = Recipe(
         "weight_decay": 0.0,
         "clip": 0.0,
         "validate_every": 3500,
-        "sample_every": 0,
+        "sample_every": 35_000,
         "log_every": 100,
     },
 )
