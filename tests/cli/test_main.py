@@ -11,6 +11,10 @@ from small_model import SMALL
 
 import ostinato as library
 from ostinato.cli.options import ALL, flag_names
+from ostinato.data import ColumnSettings, Settings
+from ostinato.tasks import RECIPES
+from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
+from ostinato.train import TrainSettings
 
 
 def test_version(ostinato) -> None:
@@ -28,12 +32,24 @@ def test_help_is_given(ostinato, arguments: tuple[str, ...]) -> None:
 
 def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
     shown = " ".join((ostinato("train", "text", "-h").out + ostinato("sample", "-h").out).split())
-    for kind in ALL:
-        for field in dataclasses.fields(kind):
-            assert flag_names()[field.name] in shown
-            assert field.metadata["help"].split()[0] in shown
-            if field.default is not None and not isinstance(field.default, bool):
-                assert f"[default: {field.default}]" in shown
+    for kind in (CorpusSettings, ModelSettings, ColumnSettings, TrainSettings, SampleSettings):
+        check_shown(kind(), shown)
+    for name, recipe in RECIPES.items():
+        shown = " ".join(ostinato("train", name, "-h").out.split())
+        training = TrainSettings(**recipe.training)
+        for settings in (recipe.data, recipe.model, recipe.batches, training):
+            check_shown(settings, shown)
+
+
+def check_shown(settings: Settings, shown: str) -> None:
+    """Each field is a flag with its help, and the default that these settings have."""
+    assert type(settings) in ALL
+    for field in dataclasses.fields(settings):
+        default = getattr(settings, field.name)
+        assert flag_names()[field.name] in shown
+        assert field.metadata["help"].split()[0] in shown
+        if default is not None and not isinstance(default, bool):
+            assert f"[default: {default}]" in shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,11 @@ import torch
 import typer
 
 from ostinato import __version__
+from ostinato.cli.bench import bench
+from ostinato.cli.classify import classify, tag
+from ostinato.cli.compare import compare
 from ostinato.cli.evaluate import evaluate
+from ostinato.cli.explain import explain
 from ostinato.cli.info import info
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
@@ -22,8 +26,13 @@ app = typer.Typer(
 )
 app.add_typer(train, name="train")
 app.command()(sample)
+app.command()(classify)
+app.command()(tag)
 app.command()(evaluate)
 app.command()(info)
+app.add_typer(compare, name="compare")
+app.command()(explain)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 
 def _show_version(wanted: bool) -> None:

@@ -54,9 +54,9 @@ class Run:
         Raises RunError where ``folder`` is there already, whatever it holds.
         """
         if folder is None:
-            folder = _next_free(root, task)
+            folder = next_free(root, task)
         else:
-            _make_named(folder)
+            make_named(folder)
         run = cls(folder)
         run.checkpoints_folder.mkdir()
         return run
@@ -187,7 +187,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _next_free(root: Path, task: str) -> Path:
+def next_free(root: Path, task: str) -> Path:
+    """The new directory ``root/task-001``, or of the next number that is free."""
     root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -201,7 +202,8 @@ def _next_free(root: Path, task: str) -> Path:
             return folder
 
 
-def _make_named(folder: Path) -> None:
+def make_named(folder: Path) -> None:
+    """Make this directory. Raises RunError where it is there."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:

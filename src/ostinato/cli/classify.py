@@ -1,0 +1,100 @@
+"""``ostinato classify RUN FILE`` and ``ostinato tag RUN FILE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from ostinato.cli.job import open_run
+from ostinato.cli.supervised_job import labelled_settings, load
+from ostinato.data import Encoding, Sequences, read_sequences
+from ostinato.tasks import predict
+
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run of the task, or one of its checkpoint files.")
+]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A table; it needs no column of labels.")
+]
+SequenceOption = Annotated[
+    str | None, typer.Option(help="The column of the sequences, where it is not that of the run.")
+]
+GroupOption = Annotated[
+    str | None, typer.Option(help="The column that names the sequence of a step, likewise.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a sequence.")]
+
+
+def classify(
+    run: RunArgument,
+    file: FileArgument,
+    sequence: SequenceOption = None,
+    group: GroupOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say the label of each sequence of a file, with its probability, by the best weights."""
+    labels, sequences, outputs = _predicted("classify", run, file, sequence, group)
+    best = outputs.max(-1)
+    width = max(map(len, labels))
+    for row, text in enumerate(texts(sequences)):
+        label, probability = labels[int(best.indices[row])], best.values[row].item()
+        if as_json:
+            each = dict(zip(labels, outputs[row].tolist(), strict=True))
+            print(json.dumps({"row": row + 1, "label": label, "probabilities": each}))
+        else:
+            print(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {' '.join(text)}".rstrip())
+
+
+def tag(
+    run: RunArgument,
+    file: FileArgument,
+    sequence: SequenceOption = None,
+    group: GroupOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say the label of each step of the sequences of a file, by the best weights."""
+    labels, sequences, outputs = _predicted("tag", run, file, sequence, group)
+    said = [labels[place] for place in outputs.argmax(-1).tolist()]
+    start = 0
+    for row, (text, length) in enumerate(
+        zip(texts(sequences), sequences.lengths.tolist(), strict=True)
+    ):
+        steps = said[start : start + length]
+        start += length
+        if as_json:
+            print(json.dumps({"row": row + 1, "steps": text, "labels": steps}))
+        else:
+            both = zip(text, steps, strict=True) if text else (("", label) for label in steps)
+            print(" ".join(f"{word}/{label}" if word else label for word, label in both))
+
+
+def _predicted(
+    task: str, path: Path, file: Path, sequence: str | None, group: str | None
+) -> tuple[tuple[str, ...], Sequences, Tensor]:
+    """(labels, the file's sequences, the probabilities [N, C] or of all steps [S, C])."""
+    run, _ = open_run(path)
+    loaded = load(path, (task,))
+    encoding = loaded.problem.encoding
+    assert isinstance(encoding, Encoding)
+    torch.set_num_threads(1)  # the batches are small
+    settings = labelled_settings(run)
+    wanted: dict[str, Any] = {"sequence": sequence, "group": group}
+    settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
+    sequences = read_sequences(file, settings, labelled=False)
+    outputs = predict(loaded.model, encoding.samples(sequences))
+    return encoding.labels, sequences, outputs.softmax(-1)
+
+
+def texts(sequences: Sequences) -> Iterator[list[str]]:
+    """The words of each sequence; none where steps are numbers."""
+    start = 0
+    for length in sequences.lengths.tolist():
+        places = sequences.steps[start : start + length].tolist()
+        yield [sequences.words[place] for place in places] if sequences.words else []
+        start += length

@@ -1,0 +1,137 @@
+"""Supervised tasks as jobs: a problem and a model in a run's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ostinato.cli.job import (
+    Job,
+    Judged,
+    Reading,
+    check_task,
+    load_best,
+    open_run,
+    section,
+    train_settings,
+)
+from ostinato.data import BatchSettings, LabelledSettings, read_sequences
+from ostinato.errors import ArgumentError
+from ostinato.tasks import (
+    RECIPES,
+    Problem,
+    Recipe,
+    SequenceModel,
+    SupervisedModelSettings,
+    SupervisedTask,
+)
+from ostinato.train import Run
+from ostinato.train.randomness import seed_everything
+
+
+def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask:
+    """The task of a run, its weights drawn by the seed of the config."""
+    where = str(run.config_path)
+    batches = BatchSettings.from_dict(section(config, "batches", run), where)
+    model = SupervisedModelSettings.from_dict(section(config, "model", run), where)
+    problem = build_problem(recipe, run, config)
+    training = train_settings(config, run)
+    seed_everything(training.seed)
+    made = build_model(problem, model).to(training.torch_device())
+    return SupervisedTask(
+        recipe.name, made, problem, batches, seed=training.seed, folder=run.folder
+    )
+
+
+def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Problem:
+    """The data of a run."""
+    settings = type(recipe.data).from_dict(section(config, "data", run), str(run.config_path))
+    source = config.get("file")
+    return recipe.problem(settings, Path(source) if source else None, run.folder)
+
+
+def build_model(problem: Problem, settings: SupervisedModelSettings) -> SequenceModel:
+    """A model for a problem, with new weights."""
+    per_step = problem.train.per_step
+    outputs = problem.aim.outputs
+    return SequenceModel(
+        problem.inputs, outputs, settings, tokens=problem.tokens, per_step=per_step
+    )
+
+
+def describe(task: SupervisedTask) -> str:
+    """The model in a few words."""
+    number = sum(p.numel() for p in task.model.parameters())
+    assert isinstance(task.model, SequenceModel)
+    settings = task.model.settings
+    ways = "" if settings.direction == "forward" else f" {settings.direction}"
+    return f"{settings.cell} {settings.layers} x {settings.size}{ways}, {number:,} parameters"
+
+
+def conclude(task: SupervisedTask) -> Judged:
+    """The final held-out figures, with predictions beside the truth."""
+    return task.conclude()
+
+
+def load(path: Path, names: Sequence[str] = tuple(RECIPES)) -> SupervisedTask:
+    """The task of a run with its best weights. Raises RunError for a task of another name."""
+    run, checkpoint = open_run(path)
+    config = run.read_config()
+    check_task(config, names, run)
+    task = build(RECIPES[config["task"]], run, config)
+    load_best(task.model, run, checkpoint)
+    task.model.eval()
+    return task
+
+
+def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+    """The figures on what is held out, or on a table with labels."""
+    task = load(checkpoint or run.folder)
+    if paths:
+        task = _on_file(task, run, paths)
+    task.folder = None  # pictures belong to the end of a training
+    return task.conclude()
+
+
+def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> SupervisedTask:
+    encoding = task.problem.encoding
+    if encoding is None or len(paths) > 1:
+        raise ArgumentError(
+            "FILE",
+            wanted=f"no file for a run of {task.name}" if encoding is None else "one table",
+            got=", ".join(map(str, paths)),
+            remedy="Without a file, the run is measured on what it has held out.",
+        )
+    per_step = task.problem.train.per_step
+    settings = labelled_settings(run)
+    samples = encoding.samples(read_sequences(paths[0], settings, per_step=per_step))
+    return SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
+
+
+def labelled_settings(run: Run) -> LabelledSettings:
+    """Where the sequences of a run's files stand."""
+    data = section(run.read_config(), "data", run)
+    return LabelledSettings.from_dict(data, str(run.config_path))
+
+
+def explain_model(task: SupervisedTask) -> str:
+    """Which backend runs each layer, on a batch of the data."""
+    assert isinstance(task.model, SequenceModel)
+    batch = next(task.batches(0, 0)).to(task.device)
+    return "\n".join(map(str, task.model.explain(batch.xs, batch.lengths)))
+
+
+def job_for(recipe: Recipe) -> Job:
+    """The job of a recipe."""
+    use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
+    return Job(
+        recipe.name,
+        partial(build, recipe),
+        describe,  # pyright: ignore[reportArgumentType]
+        conclude,  # pyright: ignore[reportArgumentType]
+        evaluate,
+        explain_model,  # pyright: ignore[reportArgumentType]
+        use.get(recipe.name, Job.use),
+    )

@@ -1,0 +1,134 @@
+"""One model for every supervised task: any cell over the steps, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ostinato import BiSequencer, Explanation, explain, last, unroll
+from ostinato.cell import Cell
+from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.data.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class SupervisedModelSettings(Settings):
+    """The parts of a model over sequences and their sizes."""
+
+    cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
+    layers: int = setting(1, "Recurrent layers.", least=1)
+    size: int = setting(64, "Hidden units of each layer.", least=1)
+    direction: str = setting(
+        "forward",
+        "Read each sequence from its start, from its end, or both ways side by side.",
+        choices=("forward", "backward", "both"),
+    )
+    embedding: int = setting(
+        32, "Size of the embedding where steps are words; 0 reads them one-hot.", least=0
+    )
+    dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
+    layer_norm: bool = setting(False, "Normalise the gates of the cell.")
+    init: str = setting(
+        "orthogonal",
+        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
+        choices=INITS,
+    )
+
+
+@final
+class OneWay(nn.Module):
+    """A cell over a sequence, xs [T, B, I] to ys [T, B, H]; ``reverse`` reads from the end."""
+
+    def __init__(self, cell: Cell, *, reverse: bool) -> None:
+        super().__init__()
+        self.cell, self.reverse = cell, reverse
+
+    def forward(self, xs: Tensor, *, lengths: Tensor | None = None) -> Tensor:
+        ys, _ = unroll(self.cell, xs, lengths=lengths, reverse=self.reverse)
+        return ys
+
+    def extra_repr(self) -> str:
+        return "reverse=True" if self.reverse else ""
+
+
+@final
+class SequenceModel(nn.Module):
+    """Outputs C for a sequence, [B, C], or with ``per_step`` for each of its steps, [T, B, C].
+
+    ``tokens`` is the number of different ids where steps are ids, xs [T, B]; where it is 0 they
+    are ``inputs`` numbers, xs [T, B, I]. One output for a sequence is read where its last step
+    leaves the state: at step ``lengths[b] - 1``, or at step 0 where it is read from its end.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        settings: SupervisedModelSettings | None = None,
+        *,
+        tokens: int = 0,
+        per_step: bool = False,
+    ) -> None:
+        super().__init__()
+        self.settings = settings = settings or SupervisedModelSettings()
+        self.tokens, self.per_step = tokens, per_step
+        embedded = tokens and settings.embedding
+        self.embedding = nn.Embedding(tokens, settings.embedding) if embedded else None
+        width = settings.embedding if embedded else inputs
+        self.layers = nn.ModuleList(_layers(width, settings))
+        self.dropout = nn.Dropout(settings.dropout)
+        ways = 2 if settings.direction == "both" else 1
+        self.width = output_size(_cell(width, settings), width)
+        self.readout = nn.Linear(ways * self.width, outputs)
+
+    def forward(self, xs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        ys = self._embedded(xs)
+        for layer in self.layers:
+            ys = self.dropout(layer(ys, lengths=lengths))
+        return self.readout(ys if self.per_step else self._ends(ys, lengths))
+
+    def explain(self, xs: Tensor, lengths: Tensor | None = None) -> list[Explanation]:
+        """Which backend runs each layer on such a batch, the first layer first."""
+        said, ys = [], self._embedded(xs)
+        for layer in self.layers:
+            cell = layer.cell if isinstance(layer, OneWay) else layer.forward_cell
+            assert isinstance(cell, Cell)
+            said.append(explain(cell, ys, lengths=lengths))
+            ys = layer(ys, lengths=lengths)
+        return said
+
+    def _embedded(self, xs: Tensor) -> Tensor:
+        if self.embedding is not None:
+            return self.embedding(xs)
+        return F.one_hot(xs, self.tokens).to(self.readout.weight) if self.tokens else xs
+
+    def _ends(self, ys: Tensor, lengths: Tensor | None) -> Tensor:
+        """Where reading ended [B, H]; both ways side by side [B, 2 H]."""
+        if self.settings.direction == "forward":
+            return last(ys, lengths)
+        if self.settings.direction == "backward":
+            return ys[0]
+        return torch.cat([last(ys[..., : self.width], lengths), ys[0, :, self.width :]], dim=-1)
+
+
+def _layers(width: int, settings: SupervisedModelSettings) -> Iterator[nn.Module]:
+    for _ in range(settings.layers):
+        cell = _cell(width, settings)
+        width = output_size(cell, width)
+        if settings.direction == "both":
+            yield BiSequencer(cell, _cell(cell.input_size or width, settings))
+            width *= 2
+        else:
+            yield OneWay(cell, reverse=settings.direction == "backward")
+
+
+def _cell(width: int, settings: SupervisedModelSettings) -> Cell:
+    options = initial_weights(settings.cell, settings.init)
+    if settings.layer_norm:
+        options["layer_norm"] = True
+    return make_cell(settings.cell, width, settings.size, **options)
