@@ -13,15 +13,15 @@ LEVELS = {
     **dict.fromkeys(("errors", "typing", "_tree", "_padding"), 0),
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
-    "backends": 3,
+    **dict.fromkeys(("backends", "cell_names"), 3),
     **dict.fromkeys(("sequence", "nn"), 4),
     **dict.fromkeys(("criteria", "attention"), 5),
-    **dict.fromkeys(("data", "text", "series", "train"), 6),
+    **dict.fromkeys(("data", "text", "series", "tasks", "train"), 6),
     "cli": 7,
 }
 """A lower level never imports a higher one."""
 
-TASKS = {"text", "series", "train"}
+TASKS = {"text", "series", "tasks", "train"}
 """Level 6 but for data: siblings, which import data and not each other."""
 
 PUBLIC = 5

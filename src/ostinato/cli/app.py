@@ -9,6 +9,7 @@ import typer
 
 from ostinato import __version__
 from ostinato.cli.evaluate import evaluate
+from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(train, name="train")
 app.command()(sample)
+app.command()(forecast)
 app.command()(evaluate)
 app.command()(info)
 

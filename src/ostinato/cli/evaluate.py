@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
+import csv
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ostinato.cli.screen import note
-from ostinato.cli.text_job import load, tell
-from ostinato.text import Corpus, Evaluation, LanguageModel, files, tokenize
-from ostinato.text import evaluate as evaluate_tokens
-
-# Tokens that each column but the first reads before those that count.
-_WARM_UP = 1000
+from ostinato.cli.job import Reading, open_run
+from ostinato.cli.jobs import job_of
+from ostinato.cli.screen import say
+from ostinato.data import atomic
+from ostinato.train import Run, RunError
 
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run of text, or one of its checkpoint files.")
+        Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
     ],
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="Texts; without any, the run's held-out text."),
+        typer.Argument(
+            metavar="FILE",
+            help="Texts, or one table with labels, as the run has learned from; without any, what "
+            "the run has held out.",
+        ),
     ] = None,
     *,
     columns: Annotated[
         int,
         typer.Option(
             min=1,
-            help="Read the text at so many places side by side: faster for a long text. With 1, "
+            help="Read texts at so many places side by side: faster for a long text. With 1, "
             "the state is carried from its first character to its last.",
         ),
     ] = 1,
-    encoding: Annotated[str, typer.Option(help="The encoding of the files.")] = "utf-8",
+    encoding: Annotated[str, typer.Option(help="The encoding of texts.")] = "utf-8",
+    curves: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure the best weights of a run on texts: bits per character, loss and perplexity."""
-    model, corpus = load(run)
-    if paths:
-        found = _on_files(model, corpus, paths, encoding, columns)
-    else:
-        characters = corpus.counts.held_out_characters
-        found = evaluate_tokens(
-            model, corpus.held_out, characters, columns=columns, warm_up=_WARM_UP
+    """Measure the best weights of a run: the figures of its task, on held-out data or on files.
+
+    For text these are bits per character, loss and perplexity; for labels, accuracy and the
+    confusion matrix; for numbers, the mean squared error.
+    """
+    opened, checkpoint = open_run(run)
+    job = job_of(opened.read_config(), opened)
+    if job.evaluate is None:
+        raise RunError(
+            str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
-    if as_json:
-        print(
-            json.dumps({**found.figures(), "tokens": found.tokens, "characters": found.characters})
-        )
-    else:
-        print(tell(found))
+    figures, said = job.evaluate(opened, checkpoint, paths or [], Reading(columns, encoding))
+    if curves is not None:
+        write_curves(opened, curves)
+        say(f"curves in {curves}", as_json=as_json)
+    print(json.dumps(figures) if as_json else said)
 
 
-def _on_files(
-    model: LanguageModel, corpus: Corpus, paths: list[Path], encoding: str, columns: int
-) -> Evaluation:
-    with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        text = tokenize(corpus.tokenizer, files(paths, encoding), Path(folder) / "tokens.npy")
-        if text.unknown:
-            note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")
-        return evaluate_tokens(
-            model, text.tokens, text.characters, columns=columns, warm_up=_WARM_UP
-        )
+def write_curves(run: Run, path: Path) -> None:
+    """The numbers of each step of a run as CSV; fields of other steps' figures are empty."""
+    records = run.metrics()
+    names = list(dict.fromkeys(name for record in records for name in record))
+    with atomic(path, "w") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ostinato.train import Run, RunError, Task, TrainSettings
+from torch import nn
+
+from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
+
+Judged = tuple[dict[str, Any], str]
+"""Figures, and what to tell of them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files are read that a run is measured on."""
+
+    columns: int = 1
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -18,8 +32,13 @@ class Job:
     """The task of a run, from its directory and its config, with new weights."""
     describe: Callable[[Task], str]
     """What is trained, in a few words."""
-    conclude: Callable[[Task], tuple[dict[str, Any], str]]
+    conclude: Callable[[Task], Judged]
     """The final figures of a trained task, and what to tell of them."""
+    evaluate: Callable[[Run, Path | None, Sequence[Path], Reading], Judged] | None = None
+    """The figures of the best weights in a run, or in one of its checkpoints, on files or, without
+    any, on what is held out, and what to tell of them; None where there is nothing to measure."""
+    use: str = "ostinato evaluate {run}"
+    """The command to be told at the end of a training."""
 
 
 def train_settings(config: Mapping[str, Any], run: Run) -> TrainSettings:
@@ -35,3 +54,30 @@ def section(config: Mapping[str, Any], name: str, run: Run) -> dict[str, Any]:
     raise RunError(
         str(run.config_path), wanted=f"a section {name!r}", got=f"sections {', '.join(config)}"
     )
+
+
+def open_run(path: Path) -> tuple[Run, Path | None]:
+    """The run at a directory or of a checkpoint file, and that file."""
+    return Run.open(path), path if path.suffix == ".safetensors" else None
+
+
+def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> None:
+    """Raise RunError for a run of another task than these."""
+    task = config.get("task")
+    if task not in names:
+        raise RunError(
+            str(run.folder),
+            wanted=f"a run of {' or '.join(names)}",
+            got=f"one of {task}",
+            remedy=f"What it is good for: ostinato evaluate {run.folder}",
+        )
+
+
+def load_best(model: nn.Module, run: Run, checkpoint: Path | None) -> None:
+    """Give a model the best weights of a run, or as they were at one of its checkpoints.
+
+    Before the first validation there are no best weights, and the checkpoint's own are taken.
+    """
+    weights = run.load_checkpoint(checkpoint, "best")["weights"]
+    weights = weights or run.load_checkpoint(checkpoint, "model")
+    load_weights(model, weights, str(checkpoint or run.folder))

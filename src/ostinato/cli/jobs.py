@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ostinato.cli.job import Job
+from ostinato.cli.series_job import SERIES
 from ostinato.cli.text_job import TEXT
 from ostinato.train import Run, RunError
 
-JOBS: dict[str, Job] = {job.name: job for job in (TEXT,)}
+JOBS: dict[str, Job] = {job.name: job for job in (TEXT, SERIES)}
 
 
 def job_of(config: Mapping[str, Any], run: Run) -> Job:

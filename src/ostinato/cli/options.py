@@ -6,11 +6,14 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ostinato.data import ColumnSettings, Settings
+from ostinato.data import ColumnSettings, Settings, WindowSettings
+from ostinato.errors import ArgumentError
+from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
 from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
 from ostinato.train import TrainSettings
 
@@ -20,34 +23,85 @@ ALL: tuple[type[Settings], ...] = (
     ColumnSettings,
     TrainSettings,
     SampleSettings,
+    WindowSettings,
+    SeriesModelSettings,
+    ForecastSettings,
+    TableSettings,
 )
 
 
-def with_settings(**panels: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_settings(
+    **panels: type[Settings] | Settings,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the fields of settings classes as options.
 
     ``with_settings(model=ModelSettings)`` shows them in a help panel "Model", and passes the
-    object made of them as the argument ``model``.
+    object made of them as the argument ``model``. An object in place of a class says the defaults.
     """
+    chosen = {name: kind() if isinstance(kind, type) else kind for name, kind in panels.items()}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def command(**values: Any) -> Any:
-            for name, kind in panels.items():
-                fields = [field.name for field in dataclasses.fields(kind)]
-                values[name] = kind(**{field: values.pop(field) for field in fields})
+            for name, default in chosen.items():
+                fields = [field.name for field in dataclasses.fields(default)]
+                values[name] = default.replace(**{field: values.pop(field) for field in fields})
             return function(**values)
 
         own = inspect.signature(function, eval_str=True).parameters.values()
         parameters = [parameter for parameter in own if parameter.name not in panels]
-        for name, kind in panels.items():
-            parameters += _options(kind, name.capitalize())
-        signature = inspect.Signature(parameters)
-        command.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
-        command.__annotations__ = {p.name: p.annotation for p in parameters}
-        return command
+        for name, default in chosen.items():
+            parameters += _options(default, name.capitalize())
+        return _signed(command, parameters)
 
     return decorate
+
+
+def with_path(
+    name: str, metavar: str, help: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an optional path, passed as the argument ``name``; None without one."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        path = inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[Path | None, typer.Argument(metavar=metavar, help=help)],
+        )
+        return _signed(command, [*own, path])
+
+    return decorate
+
+
+def without(name: str, command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command without an argument that has a default."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    return _signed(command, [parameter for parameter in own if parameter.name != name])
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Whether the user has written the option of this name."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def check_length(context: typer.Context, training: TrainSettings) -> None:
+    """Raise ArgumentError where the user gives both steps and epochs."""
+    if training.steps is not None and given(context, "epochs") and given(context, "steps"):
+        raise ArgumentError(
+            "--steps",
+            wanted="the length of training either in steps or in epochs",
+            got=f"--steps {training.steps} and --epochs {training.epochs:g}",
+            remedy="Leave one of them out.",
+        )
+
+
+def in_epochs(context: typer.Context, training: TrainSettings) -> TrainSettings:
+    """Training by epochs where the user asks for them and steps are the default."""
+    by_default = given(context, "epochs") and not given(context, "steps")
+    return training.replace(steps=None) if by_default else training
 
 
 def flag_names() -> dict[str, str]:
@@ -56,19 +110,26 @@ def flag_names() -> dict[str, str]:
     return {name: f"--{name.replace('_', '-')}" for name in fields}
 
 
-def _options(kind: type[Settings], panel: str) -> Iterator[inspect.Parameter]:
-    types = get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        choices = field.metadata["choices"]
+def _signed(command: Callable[..., Any], parameters: list[inspect.Parameter]) -> Any:
+    signature = inspect.Signature(parameters)
+    command.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _options(settings: Settings, panel: str) -> Iterator[inspect.Parameter]:
+    types = get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        choices, default = field.metadata["choices"], getattr(settings, field.name)
         option = typer.Option(
             help=field.metadata["help"],
             rich_help_panel=panel,
             metavar="|".join(choices) if choices else None,
-            show_default=field.default is not None,
+            show_default=default is not None,
         )
         yield inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
+            default=default,
             annotation=Annotated[types[field.name], option],
         )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ostinato.cli.job import Job, section, train_settings
+from ostinato.cli.job import (
+    Job,
+    Judged,
+    Reading,
+    check_task,
+    load_best,
+    open_run,
+    section,
+    train_settings,
+)
+from ostinato.cli.screen import note
 from ostinato.data import ColumnSettings
 from ostinato.text import (
     Corpus,
@@ -15,13 +26,18 @@ from ostinato.text import (
     ModelSettings,
     SampleSettings,
     TextTask,
+    files,
     sample,
+    tokenize,
 )
-from ostinato.train import Run, load_weights
+from ostinato.text import evaluate as evaluate_tokens
+from ostinato.train import Run
 from ostinato.train.randomness import seed_everything
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
 _SHOWN = SampleSettings(length=400, temperature=0.6)
+# Tokens that each column but the first reads before those that count.
+_WARM_UP = 1000
 
 
 def build(run: Run, config: Mapping[str, Any]) -> TextTask:
@@ -74,16 +90,49 @@ def tell(found: Evaluation) -> str:
 def load(path: Path) -> tuple[LanguageModel, Corpus]:
     """The model of a run with its best weights, and its corpus.
 
-    ``path`` is the run's directory, or one of its checkpoint files. Before the first validation
-    there are no best weights, and the checkpoint's own are taken.
+    ``path`` is the run's directory, or one of its checkpoint files.
     """
-    run = Run.open(path)
-    checkpoint = path if path.suffix == ".safetensors" else None
+    run, checkpoint = open_run(path)
+    config = run.read_config()
+    check_task(config, ("text",), run)
     corpus = Corpus(run.folder / "corpus")
-    model = build_model(run, run.read_config(), corpus.tokenizer.size)
-    weights = run.load_checkpoint(checkpoint, "best")["weights"]
-    load_weights(model, weights or run.load_checkpoint(checkpoint, "model"), str(path))
+    model = build_model(run, config, corpus.tokenizer.size)
+    load_best(model, run, checkpoint)
     return model.eval(), corpus
 
 
-TEXT = Job("text", build, describe, conclude)  # pyright: ignore[reportArgumentType]
+def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+    """Bits per character, loss and perplexity on texts, or on the run's held-out text."""
+    model, corpus = load(checkpoint or run.folder)
+    if paths:
+        found = _on_files(model, corpus, paths, reading)
+    else:
+        characters = corpus.counts.held_out_characters
+        found = evaluate_tokens(
+            model, corpus.held_out, characters, columns=reading.columns, warm_up=_WARM_UP
+        )
+    figures = {**found.figures(), "tokens": found.tokens, "characters": found.characters}
+    return figures, tell(found)
+
+
+def _on_files(
+    model: LanguageModel, corpus: Corpus, paths: Sequence[Path], reading: Reading
+) -> Evaluation:
+    with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
+        documents = files(list(paths), reading.encoding)
+        text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
+        if text.unknown:
+            note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")
+        return evaluate_tokens(
+            model, text.tokens, text.characters, columns=reading.columns, warm_up=_WARM_UP
+        )
+
+
+TEXT = Job(
+    "text",
+    build,  # pyright: ignore[reportArgumentType]
+    describe,  # pyright: ignore[reportArgumentType]
+    conclude,  # pyright: ignore[reportArgumentType]
+    evaluate,
+    "ostinato sample {run}",
+)

@@ -9,6 +9,7 @@ import typer
 
 from ostinato.cli.job import train_settings
 from ostinato.cli.jobs import job_of
+from ostinato.cli.train_series import series
 from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
 from ostinato.errors import ArgumentError
@@ -16,6 +17,7 @@ from ostinato.train import Run
 
 train = typer.Typer(help="Train a model, or go on with a run that was stopped.")
 train.command()(text)
+train.command()(series)
 
 
 @train.callback(invoke_without_command=True)

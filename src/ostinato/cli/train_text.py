@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import with_settings
+from ostinato.cli.options import check_length, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
 from ostinato.cli.text_job import TEXT
@@ -74,7 +74,7 @@ def text(
     The last tenth of the text is held out, to measure the model and keep its best weights.
     Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
     """
-    _check_length(context, training)
+    check_length(context, training)
     documents = _documents(paths or [], corpus, encoding)
     directory = Run.create("text", run)
     try:
@@ -98,17 +98,6 @@ def text(
         directory.discard()
         raise
     train_run(directory, TEXT, task, training, as_json=as_json)
-
-
-def _check_length(context: typer.Context, training: TrainSettings) -> None:
-    source = context.get_parameter_source("epochs")
-    if training.steps is not None and source is not None and source.name == "COMMANDLINE":
-        raise ArgumentError(
-            "--steps",
-            wanted="the length of training either in steps or in epochs",
-            got=f"--steps {training.steps} and --epochs {training.epochs:g}",
-            remedy="Leave one of them out.",
-        )
 
 
 def _documents(paths: list[Path], corpus: str | None, encoding: str) -> list[Document]:

@@ -67,7 +67,14 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
     write_json(run.result_path, {**figures, "step": solver.best.step, "steps": step})
     say(said, as_json=as_json)
     say(
-        f"kept in {run.folder}: curves.png, samples.txt, metrics.jsonl. To write more:\n"
-        f"  ostinato sample {run.folder}",
+        f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
+        f"  {job.use.format(run=run.folder)}",
         as_json=as_json,
     )
+
+
+def _to_look_at(run: Run) -> list[str]:
+    """The files for people in a run, pictures first."""
+    pictures = sorted(path.name for path in run.folder.glob("[!.]*.png"))
+    there = [path.name for path in (run.samples_path, run.metrics_path) if path.is_file()]
+    return [*pictures, *there]

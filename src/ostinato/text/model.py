@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ostinato import HeldDropout, RecurrentDropout, Residual, Stack, WeightDrop, Zoneout, _tree
 from ostinato.cell import Cell
+from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
-from ostinato.text.cell_names import STANDARD, make_cell
 from ostinato.typing import State
 
 
@@ -33,7 +33,7 @@ class ModelSettings(Settings):
     init: str = setting(
         "orthogonal",
         "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=("orthogonal", "identity", "torch"),
+        choices=INITS,
     )
     input_dropout: float = setting(0.1, "Dropout on the embedding.", least=0, below=1)
     dropout: float = setting(0.3, "Dropout on the output of each layer.", least=0, below=1)
@@ -123,7 +123,10 @@ def _parts(vocabulary: int, settings: ModelSettings) -> Iterator[nn.Module]:
 
 
 def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell, int]:
-    cell = make_cell(settings.cell, width, settings.size, **_cell_options(settings))
+    options = initial_weights(settings.cell, settings.init)
+    if settings.layer_norm:
+        options["layer_norm"] = True
+    cell = make_cell(settings.cell, width, settings.size, **options)
     if settings.recurrent_dropout:
         cell = RecurrentDropout(cell, settings.recurrent_dropout)
     if settings.zoneout:
@@ -131,24 +134,8 @@ def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell
     if settings.weight_drop:
         # outermost, so that the weights are dropped once a piece and not at every step
         cell = WeightDrop(cell, settings.weight_drop)
-    out = _output_size(cell, width)
+    out = output_size(cell, width)
     return (Residual(cell) if residual else cell), out
-
-
-def _cell_options(settings: ModelSettings) -> dict[str, Any]:
-    options: dict[str, Any] = {"layer_norm": True} if settings.layer_norm else {}
-    if settings.cell not in STANDARD or settings.init == "torch":
-        return options
-    options |= {"init_ih": "xavier", "init_hh": settings.init, "init_bias": "zeros"}
-    # Remember at first, and learn to forget (Jozefowicz et al. 2015).
-    return {**options, "forget_bias": 1.0} if settings.cell == "lstm" else options
-
-
-def _output_size(cell: Cell, width: int) -> int:
-    """The features of y, which a cell does not say, and which need not be its hidden size."""
-    with torch.no_grad(), torch.random.fork_rng():
-        y, _ = cell(torch.zeros(1, width), cell.initial_state(1))
-    return y.shape[-1]
 
 
 def _dropout(settings: ModelSettings, p: float, width: int) -> nn.Module:

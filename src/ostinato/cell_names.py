@@ -7,10 +7,12 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
-from ostinato import Recurrence, cells
+from ostinato import cells
 from ostinato.cell import Cell
+from ostinato.combine import Recurrence
 from ostinato.errors import ArgumentError
 
 STANDARD: dict[str, Callable[..., Cell]] = {
@@ -18,6 +20,26 @@ STANDARD: dict[str, Callable[..., Cell]] = {
     "gru": cells.GRU,
     "lstm": cells.LSTM,
 }
+
+
+INITS = ("orthogonal", "identity", "torch")
+"""How the recurrent weights of the standard cells may begin; torch leaves all weights to torch."""
+
+
+def initial_weights(name: str, init: str) -> dict[str, Any]:
+    """The options of the cell of this name for one of `INITS`; none for a cell of another kind."""
+    if name not in STANDARD or init == "torch":
+        return {}
+    options: dict[str, Any] = {"init_ih": "xavier", "init_hh": init, "init_bias": "zeros"}
+    # Remember at first, and learn to forget (Jozefowicz et al. 2015).
+    return {**options, "forget_bias": 1.0} if name == "lstm" else options
+
+
+def output_size(cell: Cell, width: int) -> int:
+    """The features of y for x [B, width]: not told by a cell, nor always H."""
+    with torch.no_grad(), torch.random.fork_rng():
+        y, _ = cell(torch.zeros(1, width), cell.initial_state(1))
+    return y.shape[-1]
 
 
 def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
