@@ -98,6 +98,7 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
 def tell(found: Evaluation, series: Series, test: int) -> str:
     """An evaluation in words and tables."""
     first, last = in_words(series.times[test]), in_words(series.times[-1])
+    repeated = "value" if found.season == 1 else f"{found.season} values"
     ahead = table(found.heads(), found.rows("mase"))
     names = list(found.tested.errors)
     scores = [(name, found.tested.score(name)) for name in names]
@@ -106,8 +107,8 @@ def tell(found: Evaluation, series: Series, test: int) -> str:
         [[name, score.mae, score.rmse, score.mase] for name, score in scores],
     )
     return (
-        f"tested from {first} to {last}, from every step; MASE, the error as a multiple of that "
-        f"of repeating the last season:\n\n{ahead}\n\n{whole}\n\n"
+        f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating the "
+        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n"
         f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
     )
 

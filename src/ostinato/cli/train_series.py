@@ -30,7 +30,7 @@ EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
 
 # A series is short: passes over it are many, steps few.
 _WINDOWS = WindowSettings(batch_size=4)
-_TRAINING = TrainSettings(steps=1000, validate_every=50, sample_every=500)
+_TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
 
 
 @with_settings(
@@ -74,8 +74,9 @@ def series(
 ) -> None:
     """Train a model that forecasts one or many columns of a table, and test it on held-out time.
 
-    It leaves a run directory with settings, metrics, checkpoints, curves, a back-test beside naive,
-    seasonal-naive and linear forecasts, and its picture.
+    It leaves a run directory with settings, metrics, checkpoints, curves and a forecast.
+
+    Held-out forecasts are set beside naive, seasonal-naive and linear ones.
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """

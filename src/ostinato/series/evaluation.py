@@ -34,12 +34,14 @@ _SHOWN = (1, 2, 3, 6, 12, 24, 48, 96, 192)
 class Evaluation:
     """A back-test of our model and the baselines, and the intervals that were promised.
 
-    ``widths`` [K, C] come of earlier errors; ``wanted`` is the coverage they aim at.
+    ``widths`` [K, C] come of earlier errors; ``wanted`` is the coverage they aim at; ``season``
+    is what MASE repeats.
     """
 
     tested: Backtest
     widths: np.ndarray
     wanted: float
+    season: int
 
     @property
     def coverage(self) -> float:
@@ -106,7 +108,7 @@ def evaluate(
 
     before = test_on(ours, border, test).errors[OURS]
     tested = test_on(ours | baselines(history, border, settings.season), test, len(history))
-    return Evaluation(tested, widths(before, settings.coverage), settings.coverage)
+    return Evaluation(tested, widths(before, settings.coverage), settings.coverage, settings.season)
 
 
 def baselines(history: History, border: int, season: int) -> dict[str, Method]:

@@ -8,20 +8,24 @@ before each origin.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato import EmitState, _tree, unroll
+from ostinato import _tree, unroll
 from ostinato.data.scaling import fill_forward
 from ostinato.series.history import History
 from ostinato.series.model import Forecaster
+from ostinato.typing import State
 
 Method = Callable[[History, np.ndarray, int], np.ndarray]
 
 # Steps that warm the state up before the first origin.
 _WARM_UP = 2000
+# Steps, the last of the training part, that the linear forecast is fitted to at most.
+_FITTED = 20_000
 # Penalty on the weights of the linear forecast: weak beside the steps of unit size that it sums.
 _RIDGE = 1.0
 
@@ -61,16 +65,16 @@ def running_free(model: Forecaster) -> Method:
 
 def _run_free(model: Forecaster, steps: Tensor, origins: np.ndarray, horizon: int) -> Tensor:
     device = next(model.parameters()).device
-    first, last = int(origins[0]) - 1, int(origins[-1])
-    start = max(0, first - _WARM_UP)
-    xs = steps[start:last, None].to(device)
+    start = max(0, int(origins[0]) - _WARM_UP)
     state = model.initial_state(1, device=device)
-    if first > start:
-        _, state = unroll(model, xs[: first - start], state)
-    (ys, states), _ = unroll(EmitState(model), xs[first - start :], state)
-    # one column [1] of the steps before all origins becomes a batch [O]
-    before = torch.from_numpy(origins - 1 - first).to(device)
-    y, state = ys[before, 0], _tree.map(lambda leaf: leaf[before, 0], states)
+    last: list[Tensor] = []
+    states: list[State] = []
+    for first, origin in pairwise([start, *map(int, origins)]):
+        ys, state = unroll(model, steps[first:origin, None].to(device), state)
+        last.append(ys[-1])
+        states.append(state)
+    # what was reached at the origins, a row each: from here on they run side by side
+    y, state = torch.cat(last), _tree.map(lambda *leaves: torch.cat(leaves), *states)
     said = [y]
     for _ in range(horizon - 1):
         y, state = model(torch.cat([y, torch.ones_like(y)], dim=-1), state)
@@ -89,7 +93,7 @@ def linear(history: History, border: int, lags: int) -> Method:
     It reads and predicts the same scaled changes as a model, all columns at once, and runs free
     in the same way (the vector autoregression of Luetkepohl 2005, with a penalty).
     """
-    weights = _fit(history.steps[:border].double(), lags)
+    weights = _fit(history.steps[max(0, border - _FITTED) : border].double(), lags)
 
     def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
         columns = weights.shape[1]

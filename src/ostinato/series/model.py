@@ -21,7 +21,7 @@ class SeriesModelSettings(Settings):
 
     cell: str = setting("gru", "lstm, gru, elman, or any cell as package.module:Class.")
     layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(32, "Hidden units of each layer.", least=1)
+    size: int = setting(64, "Hidden units of each layer.", least=1)
     init: str = setting(
         "orthogonal",
         "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",

@@ -24,10 +24,10 @@ def save_series(series: Series, path: Path) -> None:
 def load_series(path: Path) -> Series:
     """Read what `save_series` wrote. Raises ArgumentError for a damaged file."""
     try:
-        with np.load(path, allow_pickle=False) as parts:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
             columns = tuple(map(str, parts["columns"]))
             return Series(parts["values"], columns, parts["times"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ArgumentError(
             str(path), wanted="the series of a run", got=f"a file that cannot be read ({error})"
         ) from error
