@@ -28,8 +28,7 @@ from ostinato.train import Run, TrainSettings
 
 EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
 
-# A series is short: passes over it are many, steps few.
-_WINDOWS = WindowSettings(batch_size=4)
+# Few steps, judged often: a series is short, and soon learnt by heart.
 _TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
 
 
@@ -37,7 +36,7 @@ _TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=
     table=TableSettings,
     forecast=ForecastSettings,
     model=SeriesModelSettings,
-    batches=_WINDOWS,
+    batches=WindowSettings,
     training=_TRAINING,
 )
 def series(
