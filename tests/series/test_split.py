@@ -59,6 +59,10 @@ def test_the_difference_is_chosen_without_a_look_at_the_test_part() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="held_out: wanted at least 4 steps to learn from"):
         split(noise(20), 0.3)
+    empty = noise()
+    empty.values[84:102] = np.nan
+    with pytest.raises(ArgumentError, match="wanted values in the validation part, got none"):
+        split(empty, 0.3)
     with pytest.raises(ArgumentError, match="horizon: wanted at most the 18 steps"):
         resolve(noise(), ForecastSettings(horizon=19))
     with pytest.raises(ArgumentError, match="difference: wanted fewer steps than the 84"):

@@ -108,9 +108,14 @@ def tell(found: Evaluation, series: Series, test: int) -> str:
     )
     return (
         f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating the "
-        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n"
-        f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
+        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n{_tell_coverage(found)}"
     )
+
+
+def _tell_coverage(found: Evaluation) -> str:
+    if found.coverage != found.coverage:
+        return "no intervals: the validation part has too few steps to measure errors"
+    return f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
 
 
 def load(path: Path) -> SeriesTask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,12 @@ class Evaluation:
         return self.tested.coverage(OURS, self.widths)
 
     def figures(self) -> dict[str, float]:
-        """Our three figures by name, the coverage, and the MASE of each baseline."""
+        """Our three figures by name, the coverage, and the MASE of each baseline; none unknown."""
         ours = self.tested.score(OURS)
         found = {"mase": ours.mase, "mae": ours.mae, "rmse": ours.rmse, "coverage": self.coverage}
         others = [name for name in self.tested.errors if name != OURS]
-        return found | {f"{_key(name)}_mase": self.tested.score(name).mase for name in others}
+        found |= {f"{_key(name)}_mase": self.tested.score(name).mase for name in others}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def heads(self) -> list[str]:
         """The names of what `rows` gives."""

@@ -58,7 +58,9 @@ def running_free(model: Forecaster) -> Method:
                 scaled = _run_free(model, history.steps, origins, horizon)
         finally:
             model.train(was_training)
-        return history.values_after(scaled.double().cpu().numpy(), origins)
+        said = scaled.double().cpu().numpy()
+        # NaN would stand for "says nothing", and so for no error
+        return history.values_after(np.where(np.isfinite(said), said, np.inf), origins)
 
     return forecast
 

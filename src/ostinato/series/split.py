@@ -44,6 +44,13 @@ def split(series: Series, held_out: float) -> Split:
             got=f"{held_out} of {count} steps",
             remedy="Use a longer series, or hold another share out.",
         )
+    if not series.seen[border:test].any():
+        raise ArgumentError(
+            "held_out",
+            wanted="values in the validation part",
+            got=f"none from {in_words(series.times[border])} to {in_words(series.times[test - 1])}",
+            remedy="Hold another share out.",
+        )
     return Split(border, test, count)
 
 

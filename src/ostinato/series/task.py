@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import final
@@ -93,8 +94,12 @@ class SeriesTask:
         return {}
 
     def validate(self) -> dict[str, float]:
-        """On the validation part: the loss of the next step, and MASE of forecasts."""
-        return {"loss": self._next_step(), "mase": self._running_free()}
+        """On the validation part: the loss of the next step, and MASE of forecasts.
+
+        A model that explodes when it runs free has no MASE; it may still learn better.
+        """
+        figures = {"loss": self._next_step(), "mase": self._running_free()}
+        return figures if math.isfinite(figures["mase"]) else {"loss": figures["loss"]}
 
     def _next_step(self) -> float:
         border, test = self.split.border, self.split.test
