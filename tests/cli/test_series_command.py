@@ -116,6 +116,12 @@ def test_forecast(ostinato, run) -> None:
         assert record["visits_high"] >= float(row["visits_high"])
 
 
+def test_a_folder_that_is_not_there_is_refused(ostinato, run) -> None:
+    done = ostinato("forecast", run, "--csv", "nowhere/said.csv")
+    assert done.code == 1
+    assert "--csv: wanted a file in a folder that is there" in done.err
+
+
 def test_a_forecast_beyond_what_was_measured_has_no_interval(ostinato, run) -> None:
     done = ostinato("forecast", run, "--steps", 40)
     assert done.err == (
@@ -186,6 +192,17 @@ def test_a_run_of_another_task_is_refused(ostinato, trained, shop) -> None:
     done = ostinato("forecast", trained)
     assert done.code == 1
     assert "wanted a run of series, got one of text" in done.err
+
+
+def test_rows_without_dates_are_steps_and_that_is_said(ostinato, folder) -> None:
+    (folder / "rows.csv").write_text("a\n" + "".join(f"{row % 7}\n" for row in range(90)))
+    done = ostinato("train", "series", "rows.csv", *SMALL)
+    assert done.code == 0, done.err
+    assert done.err.startswith("note: rows.csv has no column of dates")
+    (folder / "more.csv").write_text("a\n6\n0\n1\n")
+    said = ostinato("forecast", "runs/series-001", "more.csv", "--steps", 2).out.splitlines()
+    assert [line.split()[0] for line in said] == ["time", "93", "94"]
+    assert ostinato("train", "series", "rows.csv", *SMALL, "--time", "").err == ""
 
 
 def test_epochs_in_place_of_steps(ostinato, shop) -> None:

@@ -13,6 +13,7 @@ from ostinato.cli.job import open_run
 from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import load, with_newer
 from ostinato.cli.table import table
+from ostinato.errors import ArgumentError
 from ostinato.series import Forecast, draw_forecast
 from ostinato.series import forecast as forecast_series
 
@@ -54,6 +55,8 @@ def forecast(
     For each column the value and the ends of its interval, which come of the errors that forecasts
     of the held-out steps would have made.
     """
+    for flag, written in (("--csv", to_csv), ("--plot", plot)):
+        _check_folder(flag, written)
     task, (opened, _) = load(run), open_run(run)
     history = task.history if path is None else with_newer(task, opened, path)
     said = forecast_series(
@@ -74,6 +77,11 @@ def forecast(
     _tell_unknown(said)
     for written in filter(None, (to_csv, plot)):
         say(f"written: {written}", as_json=as_json)
+
+
+def _check_folder(flag: str, path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
+        raise ArgumentError(flag, wanted="a file in a folder that is there", got=str(path))
 
 
 def _record(said: Forecast, row: list[str | float]) -> dict[str, str | float | None]:

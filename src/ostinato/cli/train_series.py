@@ -9,7 +9,7 @@ import typer
 
 from ostinato import __version__
 from ostinato.cli.options import check_length, given, in_epochs, with_settings
-from ostinato.cli.screen import say
+from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import SERIES, series_path
 from ostinato.cli.training import train_run
 from ostinato.data import Series, WindowSettings, read_series
@@ -118,7 +118,10 @@ def _series(path: Path | None, example: str | None, table: TableSettings) -> Ser
             remedy="Leave one of them out.",
         )
     if path is not None:
-        return read_series(path, time=table.time, columns=table.names)
+        made = read_series(path, time=table.time, columns=table.names)
+        if table.time is None and made.times.dtype.kind in "iu":
+            note(f"{path} has no column of dates: its rows are taken as steps (--time names one)")
+        return made
     if table.columns is not None or table.time is not None:
         raise ArgumentError(
             "FILE",
