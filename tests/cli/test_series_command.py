@@ -1,6 +1,7 @@
 """`ostinato train series`, `forecast`, and `evaluate` on a run of series."""
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ostinato.cli.options import ALL, flag_names
+from ostinato.cli.series_job import SERIES
+from ostinato.data import WindowSettings
+from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
 from ostinato.train import Run
 from same_values import same
 
@@ -186,6 +191,24 @@ def test_what_is_wrong_is_said(ostinato, shop, arguments, words) -> None:
     assert done.code == 1
     assert words in done.err
     assert not list(shop.glob("runs/*"))
+
+
+def test_what_runs_the_model_is_told(run) -> None:
+    opened = Run.open(run)
+    task = SERIES.build(opened, opened.read_config())
+    assert SERIES.explain is not None
+    assert "GRU" in SERIES.explain(task)
+
+
+def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
+    shown = " ".join(ostinato("train", "series", "-h").out.split())
+    for kind in (TableSettings, ForecastSettings, SeriesModelSettings, WindowSettings):
+        assert kind in ALL
+        for field in dataclasses.fields(kind):
+            assert flag_names()[field.name] in shown
+            assert field.metadata["help"].split()[0] in shown
+            if field.default is not None and not isinstance(field.default, bool):
+                assert f"[default: {field.default}]" in shown
 
 
 def test_a_run_of_another_task_is_refused(ostinato, trained, shop) -> None:

@@ -37,6 +37,8 @@ class Job:
     evaluate: Callable[[Run, Path | None, Sequence[Path], Reading], Judged] | None = None
     """The figures of the best weights in a run, or in one of its checkpoints, on files or, without
     any, on what is held out, and what to tell of them; None where there is nothing to measure."""
+    explain: Callable[[Task], str] | None = None
+    """Which backend runs what of the model, on a batch of its data."""
     use: str = "ostinato evaluate {run}"
     """The command to be told at the end of a training."""
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from ostinato import explain
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -153,11 +155,18 @@ def evaluate_run(
     return found.figures(), tell(found, history.series, test)
 
 
+def explain_model(task: SeriesTask) -> str:
+    """Which backend runs what of the model, on a window of the series."""
+    window = next(task.batches(0, 0)).to(task.device)
+    return str(explain(task.model, torch.cat([window.xs, window.seen], dim=-1)))
+
+
 SERIES = Job(
     "series",
     build,  # pyright: ignore[reportArgumentType]
     describe,  # pyright: ignore[reportArgumentType]
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate_run,
+    explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato forecast {run}",
 )

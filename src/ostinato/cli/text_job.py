@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ostinato import explain
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -128,11 +129,18 @@ def _on_files(
         )
 
 
+def explain_model(task: TextTask) -> str:
+    """Which backend runs what of the model, on a piece of the text."""
+    inputs, _ = next(task.batches(0, 0))
+    return str(explain(task.model, inputs.to(task.device)))
+
+
 TEXT = Job(
     "text",
     build,  # pyright: ignore[reportArgumentType]
     describe,  # pyright: ignore[reportArgumentType]
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate,
+    explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
 )
