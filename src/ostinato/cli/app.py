@@ -13,6 +13,7 @@ from ostinato.cli.classify import classify, tag
 from ostinato.cli.compare import compare
 from ostinato.cli.evaluate import evaluate
 from ostinato.cli.explain import explain
+from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
@@ -28,6 +29,7 @@ app.add_typer(train, name="train")
 app.command()(sample)
 app.command()(classify)
 app.command()(tag)
+app.command()(forecast)
 app.command()(evaluate)
 app.command()(info)
 app.add_typer(compare, name="compare")

@@ -24,8 +24,8 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Texts, or one table with labels, as the run has learned from; without any, what "
-            "the run has held out.",
+            help="Texts, or one table with labels, as the run has learned from, or one with newer "
+            "rows of its series; without any, what the run has held out.",
         ),
     ] = None,
     *,
@@ -47,7 +47,7 @@ def evaluate(
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
     For text these are bits per character, loss and perplexity; for labels, accuracy and the
-    confusion matrix; for numbers, the mean squared error.
+    confusion matrix; for numbers, the mean squared error; for series, MASE beside baselines.
     """
     opened, checkpoint = open_run(run)
     job = job_of(opened.read_config(), opened)

@@ -11,8 +11,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ostinato.data import BatchSettings, ColumnSettings, Settings
+from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings
 from ostinato.errors import ArgumentError
+from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
 from ostinato.tasks import RECIPES, SupervisedModelSettings
 from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
 from ostinato.train import TrainSettings
@@ -26,6 +27,10 @@ ALL: tuple[type[Settings], ...] = (
     BatchSettings,
     SupervisedModelSettings,
     *(type(recipe.data) for recipe in RECIPES.values()),
+    WindowSettings,
+    SeriesModelSettings,
+    ForecastSettings,
+    TableSettings,
 )
 
 

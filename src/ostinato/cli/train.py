@@ -9,6 +9,7 @@ import typer
 
 from ostinato.cli.job import train_settings
 from ostinato.cli.jobs import job_of
+from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
 from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
@@ -20,6 +21,7 @@ train = typer.Typer(help="Train a model, or go on with a run that was stopped.")
 train.command()(text)
 for recipe in RECIPES.values():
     train.command(recipe.name)(command_for(recipe))
+train.command()(series)
 
 
 @train.callback(invoke_without_command=True)

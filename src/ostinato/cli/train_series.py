@@ -1,0 +1,145 @@
+"""``ostinato train series``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ostinato import __version__
+from ostinato.cli.options import check_length, given, in_epochs, with_settings
+from ostinato.cli.screen import note, say
+from ostinato.cli.series_job import SERIES, series_path
+from ostinato.cli.training import train_run
+from ostinato.data import Series, WindowSettings, read_series
+from ostinato.data.bundled import carbon_dioxide
+from ostinato.data.problems import bells, cosine
+from ostinato.errors import ArgumentError
+from ostinato.series import (
+    ForecastSettings,
+    SeriesModelSettings,
+    TableSettings,
+    resolve,
+    save_series,
+    split,
+)
+from ostinato.train import Run, TrainSettings
+
+EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
+
+# Few steps, judged often: a series is short, and soon learnt by heart.
+_TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
+
+
+@with_settings(
+    table=TableSettings,
+    forecast=ForecastSettings,
+    model=SeriesModelSettings,
+    batches=WindowSettings,
+    training=_TRAINING,
+)
+def series(
+    context: typer.Context,
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="A table: CSV, TSV, Parquet or JSON lines. Without one: carbon dioxide at Mauna "
+            "Loa by months, which comes with ostinato.",
+        ),
+    ] = None,
+    *,
+    example: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(EXAMPLES),
+            help="A series that comes with ostinato, in place of FILE: carbon dioxide by months, "
+            "six bells over a clock, a cosine.",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A new directory for the run; by default runs/series-001, and so on."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
+    ] = False,
+    table: TableSettings,
+    forecast: ForecastSettings,
+    model: SeriesModelSettings,
+    batches: WindowSettings,
+    training: TrainSettings,
+) -> None:
+    """Train a model that forecasts one or many columns of a table, and test it on held-out time.
+
+    It leaves a run directory with settings, metrics, checkpoints, curves and a forecast.
+
+    Held-out forecasts are set beside naive, seasonal-naive and linear ones.
+
+    Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
+    """
+    check_length(context, training)
+    training = in_epochs(context, training)
+    made = _series(path, example, table)
+    forecast = resolve(made, forecast)
+    parts = split(made, forecast.held_out)
+    if not given(context, "bptt"):
+        batches = _fitting(batches, parts.border)
+    directory = Run.create("series", run)
+    try:
+        save_series(made, series_path(directory))
+        config: dict[str, Any] = {
+            "ostinato": __version__,
+            "task": SERIES.name,
+            "source": str(path) if path else f"example {example or 'co2'}",
+            "table": table.as_dict(),
+            "forecast": forecast.as_dict(),
+            "model": model.as_dict(),
+            "windows": batches.as_dict(),
+            "train": training.as_dict(),
+        }
+        task = SERIES.build(directory, config)
+        directory.write_config(config)
+    except BaseException:
+        # Nothing has been trained: leave no empty run behind.
+        directory.discard()
+        raise
+    say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
+    train_run(directory, SERIES, task, training, as_json=as_json)
+
+
+def _series(path: Path | None, example: str | None, table: TableSettings) -> Series:
+    if path is not None and example is not None:
+        raise ArgumentError(
+            "--example",
+            wanted="either --example or a file",
+            got=f"--example {example} and {path}",
+            remedy="Leave one of them out.",
+        )
+    if path is not None:
+        made = read_series(path, time=table.time, columns=table.names)
+        if table.time is None and made.times.dtype.kind in "iu":
+            note(f"{path} has no column of dates: its rows are taken as steps (--time names one)")
+        return made
+    if table.columns is not None or table.time is not None:
+        raise ArgumentError(
+            "FILE",
+            wanted="the table that --columns and --time are about",
+            got="none",
+            remedy="Name it: ostinato train series FILE ...",
+        )
+    if (example or "co2") not in EXAMPLES:
+        raise ArgumentError(
+            "--example",
+            wanted=f"one of {', '.join(EXAMPLES)}",
+            got=repr(example),
+            remedy="To train on your own series, name its file without --example.",
+        )
+    return EXAMPLES[example or "co2"]()
+
+
+def _fitting(batches: WindowSettings, steps: int) -> WindowSettings:
+    """Shorter windows where the training part does not fill one in each column, wherever begun."""
+    fitting = max(1, steps // (batches.batch_size + 1))
+    return batches.replace(bptt=min(batches.bptt, fitting))

@@ -1,0 +1,66 @@
+"""What a model reads of a series: changes on one scale, and whether they are there."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ostinato.data.scaling import Scale, difference, fill_forward
+from ostinato.data.series import Series
+
+
+@final
+class History:
+    """A series [N, C] as the input of forecasts that begin anywhere in it.
+
+    Attributes: ``series``; ``lag``, the steps over which changes are taken, 0 for the values
+    themselves; ``scale`` of the changes.
+    """
+
+    def __init__(self, series: Series, scale: Scale, lag: int) -> None:
+        self.series, self.scale, self.lag = series, scale, lag
+
+    @classmethod
+    def fitted(cls, series: Series, border: int, lag: int) -> Self:
+        """With the scale of the changes before step ``border``."""
+        changes = difference(series.values, lag)[:border]
+        return cls(series, Scale.fit(changes, series.columns), lag)
+
+    def __len__(self) -> int:
+        """Steps N."""
+        return len(self.series)
+
+    @cached_property
+    def steps(self) -> Tensor:
+        """What a model reads, [N, 2C]: the scaled changes, 0 for a missing one, and 1 for seen."""
+        scaled = self.scale.apply(difference(self.series.values, self.lag))
+        seen = ~np.isnan(scaled)
+        both = np.concatenate([np.where(seen, scaled, 0.0), seen], axis=1)
+        return torch.from_numpy(both.astype(np.float32))
+
+    def values_after(self, scaled: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """The values [K, O, C] of forecasts that run free, the o-th from step ``origins[o]`` on.
+
+        ``scaled`` [K, O, C] is what a model says of K steps. Of each, only values before its
+        origin are used; NaN where none of them is a whole number of lags before.
+        """
+        changes, lag = self.scale.undo(scaled), self.lag
+        if lag == 0:
+            return changes
+        assert origins.min() >= lag, "the last value a lag before is not known"
+        known = fill_forward(self.series.values, lag)
+        values = [known[origins - lag + step] for step in range(lag)]
+        for change in changes:
+            values.append(values[-lag] + change)
+        return np.stack(values[lag:])
+
+    def truth(self, origins: np.ndarray, count: int) -> np.ndarray:
+        """The true values [count, O, C] from each origin on, NaN where there is none."""
+        place = origins + np.arange(count)[:, None]
+        there = place < len(self)
+        values = self.series.values[np.where(there, place, 0)]
+        return np.where(there[..., None], values, np.nan)

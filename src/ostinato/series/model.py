@@ -1,0 +1,65 @@
+"""The forecaster: a cell from one step of a series to what it says of the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+from torch import nn
+
+from ostinato import Stack
+from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.combine.composite import Wrapper
+from ostinato.data.settings import Settings, setting
+from ostinato.typing import State
+
+
+@dataclass(frozen=True)
+class SeriesModelSettings(Settings):
+    """The parts of a forecaster and their sizes."""
+
+    cell: str = setting("gru", "lstm, gru, elman, or any cell as package.module:Class.")
+    layers: int = setting(1, "Recurrent layers.", least=1)
+    size: int = setting(64, "Hidden units of each layer.", least=1)
+    init: str = setting(
+        "orthogonal",
+        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
+        choices=INITS,
+    )
+    dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
+    skip: bool = setting(
+        True, "Let each layer and the linear readout see the input and all layers before them."
+    )
+
+
+@final
+class Forecaster(Wrapper):
+    """x [B, 2C] to y [B, C]: C scaled numbers and whether each is there, to the C that follow.
+
+    A cell like any other: a `Stack` of recurrent layers and a linear readout. Over a series it is
+    ``ys, state = unroll(model, xs, state)``; fed with its own y it runs free into the future.
+    """
+
+    def __init__(self, columns: int, settings: SeriesModelSettings | None = None) -> None:
+        settings = settings or SeriesModelSettings()
+        layers = list(_layers(columns, settings))
+        super().__init__(Stack(*layers, skip="dense" if settings.skip else None))
+        self.columns, self.settings = columns, settings
+
+    def wire(self, run: Any, x: Any, state: State) -> tuple[Any, State]:
+        return run(self.cell, x, state)
+
+
+def _layers(columns: int, settings: SeriesModelSettings) -> Iterator[nn.Module]:
+    width = 2 * columns
+    for _ in range(settings.layers):
+        layer = make_cell(
+            settings.cell, width, settings.size, **initial_weights(settings.cell, settings.init)
+        )
+        if settings.dropout:
+            layer = Stack(layer, nn.Dropout(settings.dropout))
+        yield layer
+        out = output_size(layer, width)
+        width = width + out if settings.skip else out
+    yield nn.Linear(width, columns)
