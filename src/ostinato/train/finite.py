@@ -36,9 +36,7 @@ def check_step(module: nn.Module, loss: Tensor, norm: Tensor, when: str, remedy:
         return
     check_finite(module, when=when, remedy=remedy)
     name, value = ("grad_norm", norm) if loss.isfinite() else ("loss", loss)
-    raise DivergedError(
-        name, wanted="a finite number", got=f"{value.item()}{when}", remedy=remedy
-    )
+    raise DivergedError(name, wanted="a finite number", got=f"{value.item()}{when}", remedy=remedy)
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -101,7 +101,7 @@ class Solver:
         """
         self.processes.agree(self.task.model)
         if self.progress.step == 0 and not self.processes.main:
-            seed_everything(self.settings.seed + self.processes.number)  # other dropout, other rows
+            self._seed_follower()
         with Interruption() as interruption, self.report:
             self.report.start(self.total_steps, self.task.unit)
             if not self.finished:
@@ -111,7 +111,12 @@ class Solver:
             self.task.model.load_state_dict(self.best.weights)
         if self.run is not None:
             draw_curves(self.run, *self.task.curve)
+        self.processes.wait()  # until the files are there
         return self.finished
+
+    def _seed_follower(self) -> None:
+        """Let this process draw other dropout for its rows than the main one for its own."""
+        seed_everything(self.settings.seed + self.processes.number + self.progress.step)
 
     def _train(self, interruption: Interruption) -> None:
         journal = Journal(self.task, self.run, self.report, self.progress)
@@ -247,3 +252,5 @@ class Solver:
         chances = [snapshot["random"], *snapshot["random_of_others"]]
         if self.processes.number < len(chances):
             restore_random_state(chances[self.processes.number])
+        else:
+            self._seed_follower()
