@@ -18,8 +18,16 @@ from torch.nn import functional as F
 
 from ostinato import Stack, cells, unroll
 from ostinato.data import Batch, Batches, BatchSettings, Samples
-from ostinato.train import History, Processes, Run, Silent, Solver, Supervised, TrainSettings
-from ostinato.train import split_first
+from ostinato.train import (
+    History,
+    Processes,
+    Run,
+    Silent,
+    Solver,
+    Supervised,
+    TrainSettings,
+    split_first,
+)
 from ostinato.typing import State
 
 SETTINGS = TrainSettings(steps=12, lr=0.05, validate_every=4, patience=3)

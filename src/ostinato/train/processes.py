@@ -123,7 +123,8 @@ def split_rows(batch: Any, number: int, count: int) -> tuple[Any, float]:
     A `Batch`, or a tree of tensors: [T, B, ...] are cut along B, their second dimension, and
     vectors [B] along their only one. A batch with targets for each step counts by its steps, as
     a mean over all steps does; a loss that is another kind of sum (such as one of means, one for
-    each step, over rows of unlike lengths) comes out near that of one process. Raises ArgumentError for fewer rows than processes.
+    each step, over rows of unlike lengths) comes out near that of one process. Raises ArgumentError
+    for fewer rows than processes.
     """
     if isinstance(batch, Batch):
         return _split_batch(batch, number, count)

@@ -45,9 +45,10 @@ class Solver:
     the progress. An ``optimiser`` of torch over the task's parameters, such as one with groups of
     parameters, and ``by_epoch``, the share of the learning rate by the epochs done, take the place
     of those that the settings name. Started several times by a launcher (see `Processes`), each
-    process trains on its part of each batch, by ``split``. `fit` may be stopped by Ctrl-C or SIGTERM at any step: everything that the next
-    step depends on is in the checkpoint, so going on gives the same weights, bit for bit, as never
-    having stopped.
+    process trains on its part of each batch, by ``split``.
+
+    `fit` may be stopped by Ctrl-C or SIGTERM at any step: everything that the next step depends on
+    is in the checkpoint, so going on gives the same weights, bit for bit, as never having stopped.
     """
 
     def __init__(
