@@ -14,6 +14,7 @@ from torch.profiler import ProfilerActivity, record_function
 from ostinato.backends.plan import watched
 from ostinato.cell import Cell, Lift
 from ostinato.combine.composite import Composite
+from ostinato.errors import ArgumentError
 
 # How the ranges of modules are told from other events of the profiler.
 _MARK = "ostinato.profile: "
@@ -56,19 +57,29 @@ def profile(run: Callable[..., Any] | nn.Module, *inputs: Any, model: Any = None
     """Run a model forward and backward once, and measure each of its modules.
 
     ``run(*inputs)`` is the model, or a function that runs ``model``, such as one that unrolls it.
+    Gradients that the model has are kept. Raises ArgumentError for a function without ``model``.
     What comes back may be any nesting of tensors; the backward pass is that of their sum. Times
     are the CPU's, with the profiler's own, which is a few microseconds an operation. A cell is
     measured whole, on the backend that runs it (see `ostinato.explain`); where a `Recursor` makes
     its steps, with the others in it.
     """
     found = run if model is None else model
-    assert isinstance(found, nn.Module), "give model= with a function"
+    if not isinstance(found, nn.Module):
+        raise ArgumentError(
+            "model",
+            wanted="the module whose parts are measured",
+            got=f"a {type(found).__name__}",
+            remedy="With a function, say which: profile(run, model=module).",
+        )
     times = {name: LayerTime(name, type(part).__name__) for name, part in found.named_modules()}
+    kept = [(weight, weight.grad) for weight in found.parameters()]
+    found.zero_grad(set_to_none=True)
     with torch.enable_grad(), _marked(found):
         run(*inputs)  # first calls fetch, compile and allocate
         with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as profiler:
             sum(leaf.sum() for leaf in _differentiable(run(*inputs))).backward()  # pyright: ignore
-    found.zero_grad()
+    for weight, gradient in kept:
+        weight.grad = gradient
     _count(list(profiler.events() or ()), times)
     return Profile([layer for layer in times.values() if layer.calls])
 

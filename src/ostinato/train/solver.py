@@ -209,7 +209,10 @@ class Solver:
                 self.run.save_checkpoint(self.progress.step, snapshot)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as a tree for `save_checkpoint`."""
+        """Everything that the next step depends on, as a tree for `save_checkpoint`.
+
+        Several processes make it together: each has its own rows of the state and its own chance.
+        """
         optimiser = self.optimiser.state_dict()
         chance, *others = self.processes.gather(random_state())
         return {
