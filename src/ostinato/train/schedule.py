@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, final
 
 from torch.optim import Optimizer
@@ -52,6 +53,10 @@ def _onecycle(done: float, final: float) -> float:
     return _cosine((done - rise) / (1 - rise), final)
 
 
+def _exponential(decay: float, epochs: float) -> float:
+    return decay ** int(epochs)
+
+
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "constant": _constant,
     "linear": _linear,
@@ -93,7 +98,7 @@ class Schedule:
         own_start = settings.schedule in _OWN_START
         warm_up = 0 if own_start else round(settings.warm_up * total_steps)
         if by_epoch is None and settings.schedule == "exponential":
-            by_epoch = lambda epochs: settings.lr_decay ** int(epochs)  # noqa: E731
+            by_epoch = partial(_exponential, settings.lr_decay)
 
         def factor(step: int) -> float:
             if by_epoch is not None:

@@ -17,7 +17,7 @@ from ostinato.train.schedule import SCHEDULES
 class TrainSettings(Settings):
     """How long to train, by which rule, and how often to look."""
 
-    epochs: float = setting(14, "Passes over the text; parts of one are possible.", least=0)
+    epochs: float = setting(14, "Passes over the data; parts of one are possible.", least=0)
     steps: int | None = setting(None, "Updates, in place of epochs.", least=0)
     optimiser: str = setting("adamw", "The update rule.", choices=tuple(OPTIMISERS))
     lr: float | None = setting(
