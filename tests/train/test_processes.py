@@ -76,6 +76,12 @@ def test_rows_of_sequences() -> None:
     assert torch.equal(torch.cat([first[1], second[1]]), targets)
 
 
+def test_rows_that_do_not_fit_each_other() -> None:
+    wanted = r"split: .*got \(\[6, 4, 2\], \[4, 1\]\)\. Use split_first"
+    with pytest.raises(ArgumentError, match=wanted):
+        split_rows((torch.zeros(6, 4, 2), torch.zeros(4, 1)), 0, 2)
+
+
 def test_rows_of_a_batch_count_by_what_is_wanted_of_them() -> None:
     xs, lengths = torch.arange(15).view(3, 5), torch.tensor([3, 1, 2, 2, 0])
     batch = Batch(xs, torch.arange(5), lengths)

@@ -124,13 +124,20 @@ def split_rows(batch: Any, number: int, count: int) -> tuple[Any, float]:
     vectors [B] along their only one. A batch with targets for each step counts by its steps, as
     a mean over all steps does; a loss that is another kind of sum (such as one of means, one for
     each step, over rows of unlike lengths) comes out near that of one process. Raises ArgumentError
-    for fewer rows than processes.
+    for fewer rows than processes, and where the tensors have different numbers of rows.
     """
     if isinstance(batch, Batch):
         return _split_batch(batch, number, count)
     if isinstance(batch, list):
         batch = tuple(batch)
     rows = [leaf.shape[min(1, leaf.dim() - 1)] for leaf in _tree.leaves(batch)]
+    if len(set(rows)) != 1:
+        raise ArgumentError(
+            "split",
+            wanted="a rule for this batch, as tensors [T, B, ...] and [B] have one B",
+            got=_tree.describe(batch),
+            remedy="Use split_first for tensors [B, ...], or a function of your own.",
+        )
     part = _rows_of(rows[0], number, count)
     cut = _tree.map(lambda leaf: leaf[part] if leaf.dim() == 1 else leaf[:, part], batch)
     return cut, part.stop - part.start
