@@ -15,6 +15,7 @@ from benchmarks.race import Effort, race
 from ostinato.data import ColumnSettings
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
+from ostinato.train.optimiser import RATES
 
 
 class Plain(nn.Module):
@@ -42,7 +43,7 @@ def plain_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) ->
     """A step of the plain loop: what anyone would write."""
     train = TrainSettings()
     plain = Plain(corpus.tokenizer.size, model)
-    optimiser = torch.optim.AdamW(plain.parameters(), lr=train.lr)
+    optimiser = torch.optim.AdamW(plain.parameters(), lr=RATES[train.optimiser])
     tokens = torch.from_numpy(corpus.train.astype("int64"))
     column = (len(tokens) - 1) // columns.batch_size
     inputs = tokens[: columns.batch_size * column].view(-1, column).t().contiguous()

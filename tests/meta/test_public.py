@@ -98,6 +98,7 @@ HEAVY = (
     "numba",
     "polars",
     "accelerate",
+    "tensorboard",
 )
 
 

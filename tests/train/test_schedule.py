@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -54,6 +55,29 @@ def test_warm_up_is_a_share_of_the_steps() -> None:
     found = rates(steps=20, schedule="linear", warm_up=0.2)
     assert found[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     assert found[5] == pytest.approx(1 - 1 / 16)
+
+
+def by_epoch(rule: Callable[[float], float] | None = None, **changes: object) -> list[float]:
+    """The rates of 10 steps, 3 an epoch."""
+    settings = TrainSettings(lr=0.5, steps=10).replace(**changes)
+    optimiser = make_optimiser(torch.nn.Linear(1, 1), settings)
+    schedule = Schedule(optimiser, settings, 10, 3, rule)
+    found = []
+    for _ in range(10):
+        found.append(schedule.lr)
+        optimiser.step()
+        schedule.stepped()
+    return found
+
+
+def test_exponential_goes_by_the_epoch() -> None:
+    wanted = [0.5 * 0.9 ** (i // 3) for i in range(10)]
+    assert by_epoch(schedule="exponential", lr_decay=0.9) == pytest.approx(wanted)
+
+
+def test_a_rule_of_ones_own_goes_by_the_epoch() -> None:
+    found = by_epoch(lambda epochs: 1 / (1 + epochs), schedule="plateau", warm_up=0.5)
+    assert found == pytest.approx([0.5 / (1 + i / 3) for i in range(10)])
 
 
 def test_plateau_halves_when_nothing_improves() -> None:

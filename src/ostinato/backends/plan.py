@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -22,6 +22,9 @@ BACKENDS: tuple[Backend, ...] = (Fused(), Aten(), Eager())
 """Every backend, the fastest first. ``auto`` takes the first that accepts."""
 
 _default: ContextVar[str] = ContextVar("ostinato_backend", default="auto")
+
+Watch = Callable[[Cell], AbstractContextManager[object]]
+_watch: ContextVar[Watch] = ContextVar("ostinato_watch", default=lambda cell: nullcontext())
 
 
 @contextmanager
@@ -54,6 +57,16 @@ def check_name(name: str) -> None:
 def resolve(name: str) -> str:
     """The backend of a surrounding block where none is asked for."""
     return _default.get() if name == "auto" else name
+
+
+@contextmanager
+def watched(watch: Watch) -> Generator[None]:
+    """Within the block, a backend runs each cell inside ``watch(cell)``: for a profile."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,8 @@ def _execute(
     if journal is not None:
         how, account = chosen.describe(call), chosen.account(call)
         journal.append(Segment(depth, call.cell, chosen.name, how, refusals, account))
-    return chosen.run(call)
+    with _watch.get()(call.cell):
+        return chosen.run(call)
 
 
 def _execute_layers(

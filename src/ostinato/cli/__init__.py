@@ -22,8 +22,12 @@ def main() -> None:
     try:
         require("typer", "train")
         from ostinato.cli.app import app
+        from ostinato.cli.follow import follow, is_follower
 
-        app(prog_name="ostinato")
+        if is_follower():
+            follow()
+        else:
+            app(prog_name="ostinato")
     except OstinatoError as error:
         print(f"error: {_as_flags(error)}", file=sys.stderr)
         sys.exit(1)

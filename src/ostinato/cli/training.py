@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import typer
 
+from ostinato.cli.follow import lead
 from ostinato.cli.job import Job
 from ostinato.cli.screen import choose_report, say
 from ostinato.data import write_json
@@ -38,6 +39,7 @@ def train_run(
         if resume is not None:
             solver.restore(run.load_checkpoint(resume))
             run.set_aside_after(resume)
+        lead(solver.processes, run, resume)
         finished = solver.fit()
         if not finished:
             _say_stopped(run, solver, as_json)

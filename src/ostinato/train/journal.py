@@ -12,7 +12,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from ostinato.errors import OstinatoError
+from ostinato.train.finite import DivergedError
 from ostinato.train.progress import Progress
 from ostinato.train.report import Report
 from ostinato.train.run import Run
@@ -24,10 +24,6 @@ _PATIENCE = 0.25
 
 # Steps over which the speed is averaged.
 _WINDOW = 100
-
-
-class DivergedError(OstinatoError, ArithmeticError):
-    """A loss or a gradient that is no finite number."""
 
 
 @final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, final
 
 from torch.optim import Optimizer
@@ -19,6 +20,12 @@ class Wanted(Protocol):
     def warm_up(self) -> float: ...
     @property
     def final_lr(self) -> float: ...
+    @property
+    def lr_decay(self) -> float: ...
+
+
+ByEpoch = Callable[[float], float]
+"""The share of the learning rate by the epochs done: 2.5 in the middle of the third."""
 
 
 def _constant(done: float, final: float) -> float:
@@ -46,6 +53,10 @@ def _onecycle(done: float, final: float) -> float:
     return _cosine((done - rise) / (1 - rise), final)
 
 
+def _exponential(decay: float, epochs: float) -> float:
+    return decay ** int(epochs)
+
+
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "constant": _constant,
     "linear": _linear,
@@ -53,11 +64,15 @@ SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "hold": _hold,
     "onecycle": _onecycle,
     "plateau": _constant,
+    "exponential": _constant,
 }
-"""The share of the learning rate by the share of the steps done, in [0, 1]."""
+"""The share of the learning rate by the share of the steps done, in [0, 1].
+
+"plateau" goes by the validations and "exponential" by the epochs, on top of it.
+"""
 
 # These say themselves how the learning rate begins, so warm_up does not apply to them.
-_OWN_START = ("onecycle", "plateau")
+_OWN_START = ("onecycle", "plateau", "exponential")
 
 # Validations without a better one after which plateau halves the learning rate.
 _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 2, 0.5
@@ -65,21 +80,36 @@ _PLATEAU_PATIENCE, _PLATEAU_FACTOR = 2, 0.5
 
 @final
 class Schedule:
-    """Sets the learning rate of an optimiser after each step, and, for plateau, each validation."""
+    """Sets the learning rate of an optimiser after each step, and, for plateau, each validation.
 
-    def __init__(self, optimiser: Optimizer, settings: Wanted, total_steps: int) -> None:
+    ``by_epoch`` takes the place of the schedule that the settings name. All groups of the
+    optimiser follow, each from its own learning rate.
+    """
+
+    def __init__(
+        self,
+        optimiser: Optimizer,
+        settings: Wanted,
+        total_steps: int,
+        steps_per_epoch: int = 1,
+        by_epoch: ByEpoch | None = None,
+    ) -> None:
         shape = SCHEDULES[settings.schedule]
         own_start = settings.schedule in _OWN_START
         warm_up = 0 if own_start else round(settings.warm_up * total_steps)
+        if by_epoch is None and settings.schedule == "exponential":
+            by_epoch = partial(_exponential, settings.lr_decay)
 
         def factor(step: int) -> float:
+            if by_epoch is not None:
+                return by_epoch(step / steps_per_epoch)
             if step < warm_up:
                 return (step + 1) / warm_up
             done = (step - warm_up) / max(1, total_steps - warm_up)
             return shape(min(1.0, done), settings.final_lr)
 
         self._optimiser = optimiser
-        if settings.schedule == "plateau":
+        if settings.schedule == "plateau" and by_epoch is None:
             self._by_step = None
             self._by_loss = ReduceLROnPlateau(
                 optimiser, factor=_PLATEAU_FACTOR, patience=_PLATEAU_PATIENCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -16,25 +17,41 @@ from ostinato.train.schedule import SCHEDULES
 class TrainSettings(Settings):
     """How long to train, by which rule, and how often to look."""
 
-    epochs: float = setting(14, "Passes over the text; parts of one are possible.", least=0)
+    epochs: float = setting(14, "Passes over the data; parts of one are possible.", least=0)
     steps: int | None = setting(None, "Updates, in place of epochs.", least=0)
     optimiser: str = setting("adamw", "The update rule.", choices=tuple(OPTIMISERS))
-    lr: float = setting(4e-3, "Learning rate, at its highest.", least=0)
+    lr: float | None = setting(
+        None,
+        "Learning rate, at its highest; by default 0.004 for adamw, 0.001 for adam, and 0.01 for "
+        "sgd, momentum and rmsprop.",
+        least=0,
+    )
     schedule: str = setting(
         "cosine", "How the learning rate changes, by step.", choices=tuple(SCHEDULES)
     )
+    lr_decay: float = setting(
+        0.95, "What exponential multiplies the learning rate by, at each epoch.", least=0, most=1
+    )
     warm_up: float = setting(
         0.03,
-        "Share of the steps in which the learning rate rises from 0 (not onecycle and plateau).",
+        "Share of the steps in which the learning rate rises from 0 (not onecycle, plateau and "
+        "exponential).",
         least=0,
         below=1,
     )
     final_lr: float = setting(
         0.0, "Where a falling schedule ends, as a share of lr.", least=0, most=1
     )
-    weight_decay: float = setting(0.01, "Decay of weight matrices (not of biases).", least=0)
-    momentum: float = setting(0.9, "Momentum of sgd.", least=0, below=1)
+    weight_decay: float | None = setting(
+        None,
+        "Decay of weight matrices (not of biases); by default 0.01 for adamw, else none.",
+        least=0,
+    )
+    momentum: float = setting(0.9, "Momentum of the optimiser momentum.", least=0, below=1)
     clip: float = setting(1.0, "Largest norm of the gradient; 0 for any.", least=0)
+    max_norm: float = setting(
+        0.0, "Largest norm of each row of a weight matrix; 0 for any.", least=0
+    )
     ema: float = setting(
         0.0, "Judge an average of the weights with this decay, such as 0.999.", least=0, below=1
     )
@@ -44,6 +61,7 @@ class TrainSettings(Settings):
     validate_every: int = setting(200, "Steps between validations (and checkpoints).", least=1)
     sample_every: int = setting(1000, "Steps between samples; 0 for none.", least=0)
     log_every: int = setting(1, "Steps between lines of metrics.jsonl.", least=1)
+    tensorboard: bool = setting(False, "Write files for TensorBoard in the run's directory too.")
     seed: int = setting(0, "Seed of all that is random.", least=0)
     threads: int = setting(
         1, "CPU threads. One is steadiest for small models; large ones gain from more.", least=1
@@ -57,7 +75,10 @@ class TrainSettings(Settings):
     def torch_device(self) -> torch.device:
         """The device by its name. Raises ArgumentError for one that this machine does not have."""
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            if not torch.cuda.is_available():
+                return torch.device("cpu")
+            # a launcher of several processes gives each its own GPU
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         try:
             return torch.zeros((), device=self.device).device
         # torch raises RuntimeError for an unknown name, AssertionError for a torch without CUDA.

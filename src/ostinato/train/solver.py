@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any, final
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ostinato import _tree
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
+from ostinato.train.finite import DivergedError, check_step
+from ostinato.train.history import Several
 from ostinato.train.interruption import Interruption
 from ostinato.train.journal import Journal
-from ostinato.train.optimiser import clip_gradients, make_optimiser
+from ostinato.train.optimiser import (
+    clip_gradients,
+    gradient_norm,
+    limit_rows,
+    make_optimiser,
+)
+from ostinato.train.processes import Processes, Split, split_rows
 from ostinato.train.progress import Best, Progress
-from ostinato.train.randomness import random_state, restore_random_state
+from ostinato.train.randomness import random_state, restore_random_state, seed_everything
 from ostinato.train.report import Report, Silent
 from ostinato.train.run import Run
-from ostinato.train.schedule import Schedule
+from ostinato.train.schedule import ByEpoch, Schedule
 from ostinato.train.settings import TrainSettings
 from ostinato.train.task import Task
+from ostinato.train.tensorboard import TensorBoard
 from ostinato.typing import State
 
 
@@ -31,9 +42,13 @@ class Solver:
     """Trains a task: batches in order, state carried, gradients clipped, the best weights kept.
 
     With a ``run`` it writes metrics, samples, curves and checkpoints there; the ``report`` shows
-    the progress. `fit` may be stopped by Ctrl-C or SIGTERM at any step: everything that the next
-    step depends on is in the checkpoint, so going on gives the same weights, bit for bit, as never
-    having stopped.
+    the progress. An ``optimiser`` of torch over the task's parameters, such as one with groups of
+    parameters, and ``by_epoch``, the share of the learning rate by the epochs done, take the place
+    of those that the settings name. Started several times by a launcher (see `Processes`), each
+    process trains on its part of each batch, by ``split``.
+
+    `fit` may be stopped by Ctrl-C or SIGTERM at any step: everything that the next step depends on
+    is in the checkpoint, so going on gives the same weights, bit for bit, as never having stopped.
     """
 
     def __init__(
@@ -43,18 +58,33 @@ class Solver:
         *,
         run: Run | None = None,
         report: Report | None = None,
+        optimiser: Optimizer | None = None,
+        by_epoch: ByEpoch | None = None,
+        split: Split = split_rows,
     ) -> None:
-        self.task, self.run, self.report = task, run, report or Silent()
-        self.settings = settings or TrainSettings()
+        self.task, self.settings = task, settings or TrainSettings()
+        self.processes, self.split = Processes(), split
+        self.run = run if self.processes.main else None
+        self.report = self._reports(report)
         self.total_steps = self.settings.total_steps(len(task))
-        self.optimiser = make_optimiser(task.model, self.settings)
-        self.schedule = Schedule(self.optimiser, self.settings, self.total_steps)
+        self.optimiser = optimiser or make_optimiser(task.model, self.settings)
+        self.schedule = Schedule(
+            self.optimiser, self.settings, self.total_steps, len(task), by_epoch
+        )
         self.average = Average(task.model, self.settings.ema) if self.settings.ema else None
         self.progress, self.best = Progress(), Best()
         self.interrupted: int | None = None
         """The signal that stopped `fit`, or None."""
         self._state: State = ()
         self._weights = [p for p in task.model.parameters() if p.requires_grad]
+
+    def _reports(self, report: Report | None) -> Report:
+        report = report or Silent()
+        if not self.processes.main:
+            return Silent()
+        if self.settings.tensorboard and self.run is not None:
+            return Several(report, TensorBoard(self.run.folder / "tensorboard"))
+        return report
 
     @property
     def finished(self) -> bool:
@@ -67,18 +97,27 @@ class Solver:
         """Train until all steps are done, early stopping, or a signal; whether it is finished.
 
         A finished task's model has the best weights by held-out loss (their average, with ``ema``).
-        Raises DivergedError where the loss or its gradient is no finite number.
+        Raises DivergedError where the loss or its gradient is no finite number: on a CPU before
+        the weights are changed, naming the first parameter; on a GPU a moment later.
         """
+        self.processes.agree(self.task.model)
+        if self.progress.step == 0 and not self.processes.main:
+            self._seed_follower()
         with Interruption() as interruption, self.report:
             self.report.start(self.total_steps, self.task.unit)
             if not self.finished:
                 self._train(interruption)
-            self.interrupted = None if self.finished else interruption.signal
+            self.interrupted = None if self.finished else interruption.signal or signal.SIGTERM
         if self.finished and self.best.weights:
             self.task.model.load_state_dict(self.best.weights)
         if self.run is not None:
             draw_curves(self.run, *self.task.curve)
+        self.processes.wait()  # until the files are there
         return self.finished
+
+    def _seed_follower(self) -> None:
+        """Let this process draw other dropout for its rows than the main one for its own."""
+        seed_everything(self.settings.seed + self.processes.number + self.progress.step)
 
     def _train(self, interruption: Interruption) -> None:
         journal = Journal(self.task, self.run, self.report, self.progress)
@@ -87,14 +126,18 @@ class Solver:
             self._save(journal)
         for batch in self.batches():
             lr = self.schedule.lr
-            loss, norm = self.update(batch)
+            try:
+                loss, norm = self.update(batch)
+            except DivergedError:
+                journal.flush()
+                raise
             validating = self._due(self.settings.validate_every) or self.finished
             figures = self._validate() if validating else {}
             if validating or self._due(self.settings.log_every):
                 journal.step(loss, norm, lr, figures)
-            if self._due(self.settings.sample_every):
+            if self._due(self.settings.sample_every) and self.processes.main:
                 journal.sample(self._sample())
-            if self.finished or interruption.signal is not None:
+            if self.finished or self.processes.any(interruption.signal is not None):
                 break
             if validating:
                 self._save(journal)
@@ -109,17 +152,32 @@ class Solver:
     def update(self, batch: Any) -> tuple[Tensor, Tensor]:
         """One step; its loss and the norm of its gradient, still on the device."""
         if self.progress.batch == 0:
-            self._state = self.task.initial_state()
-        loss, self._state = self.task.loss(batch, self._state)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = clip_gradients(self._weights, self.settings.clip)
+            self._state = self.processes.rows(self.task.initial_state())
+        loss, norm = self._differentiate(batch)
+        clip_gradients(self._weights, self.settings.clip, norm)
         self.optimiser.step()
+        limit_rows(self._weights, self.settings.max_norm)
         self.schedule.stepped()
         if self.average is not None:
             self.average.update()
         self.progress.advance(self.task.batch_units, len(self.task))
-        return loss.detach(), norm
+        return loss, norm
+
+    def _differentiate(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Put the gradients of a batch in place; its loss and their norm."""
+        processes, share = self.processes, 1.0
+        if processes.count > 1:
+            batch, share = self.split(batch, processes.number, processes.count)
+        loss, self._state = self.task.loss(batch, self._state)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        loss = processes.average(self._weights, loss, share)
+        norm = gradient_norm(self._weights)
+        if norm.device.type == "cpu":  # elsewhere looking would wait for the device
+            kept = f" {self.run.folder} keeps the weights before." if self.run else ""
+            remedy = f"Lower lr, or clip the gradients (clip=1).{kept}"
+            check_step(self.task.model, loss, norm, f" at step {self.progress.step + 1}", remedy)
+        return loss, norm
 
     def _due(self, every: int) -> bool:
         return every > 0 and self.progress.step % every == 0
@@ -130,7 +188,9 @@ class Solver:
 
     def _validate(self) -> dict[str, float]:
         with self._judged():
-            figures = dict(self.task.validate())
+            figures = self.processes.told(
+                dict(self.task.validate()) if self.processes.main else None
+            )
             self.best.consider(figures, self.progress.step, self.task.model.state_dict())
         self.schedule.validated(figures["loss"])
         return figures
@@ -143,12 +203,18 @@ class Solver:
         # First the journal: it finds a diverged loss, whose weights must not be saved, and the
         # checkpoint remembers how long its files are.
         journal.flush()
-        if self.run is not None:
-            self.run.save_checkpoint(self.progress.step, self.snapshot())
+        if self.run is not None or self.processes.count > 1:
+            snapshot = self.snapshot()  # together: each process knows its own part of the state
+            if self.run is not None:
+                self.run.save_checkpoint(self.progress.step, snapshot)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as a tree for `save_checkpoint`."""
+        """Everything that the next step depends on, as a tree for `save_checkpoint`.
+
+        Several processes make it together: each has its own rows of the state and its own chance.
+        """
         optimiser = self.optimiser.state_dict()
+        chance, *others = self.processes.gather(random_state())
         return {
             "model": self.task.model.state_dict(),
             "optimiser": {
@@ -159,10 +225,11 @@ class Solver:
             "average": self.average
             and {"values": self.average.values, "steps": self.average.steps},
             # At the start of an epoch the state is made anew.
-            "state": _tree.leaves(self._state) if self.progress.batch else [],
+            "state": self.processes.join(self._state) if self.progress.batch else [],
             "progress": asdict(self.progress),
             "best": vars(self.best),
-            "random": random_state(),
+            "random": chance,
+            "random_of_others": others,
             "sizes": self.run.sizes() if self.run is not None else {},
         }
 
@@ -182,7 +249,12 @@ class Solver:
         self.best = Best(**snapshot["best"])
         if self.progress.batch:
             leaves = iter(snapshot["state"])
-            self._state = _tree.map(lambda leaf: next(leaves).to(leaf), self.task.initial_state())
+            whole = _tree.map(lambda leaf: next(leaves).to(leaf), self.task.initial_state())
+            self._state = self.processes.rows(whole)
         if self.run is not None:
             self.run.cut_back(snapshot["sizes"])
-        restore_random_state(snapshot["random"])
+        chances = [snapshot["random"], *snapshot["random_of_others"]]
+        if self.processes.number < len(chances):
+            restore_random_state(chances[self.processes.number])
+        else:
+            self._seed_follower()

@@ -1,0 +1,50 @@
+"""`ostinato train` started by a launcher in two processes: one run, the same curve."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_model import SMALL
+
+from ostinato.train import Run
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+# without a GPU, its launcher starts several processes only when it is told that there are some
+ACCELERATE = [
+    *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+    *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
+]
+# dropout draws other masks in each process
+FLAGS = [*SMALL, "--dropout", "0", "--input-dropout", "0", "--validate-every", "5", "--json"]
+
+
+def launched(launcher: list[str], folder: Path, *arguments: str) -> None:
+    command = [*launcher, "-m", "ostinato", "--", "train", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def alone(ostinato, folder: Path) -> list[float]:
+    done = ostinato("train", "text", "verse.txt", *FLAGS, "--steps", 12, "--run", "alone")
+    assert done.code == 0, done.err
+    return [record["loss"] for record in Run(folder / "alone").metrics()]
+
+
+def test_torchrun(alone: list[float], folder: Path) -> None:
+    launched(TORCHRUN, folder, "text", "verse.txt", *FLAGS, "--steps", "8", "--run", "both")
+    launched(TORCHRUN, folder, "--resume", "both", "--steps", "12")
+    records = Run(folder / "both").metrics()
+    assert len(records) == 12
+    # as long as the schedule is that of the same number of steps
+    assert records[0]["loss"] == pytest.approx(alone[0], rel=1e-5)
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["alone", "both"]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("accelerate"), reason="needs accelerate")
+def test_accelerate(alone: list[float], folder: Path) -> None:
+    launched(ACCELERATE, folder, "text", "verse.txt", *FLAGS, "--steps", "12", "--run", "both")
+    losses = [record["loss"] for record in Run(folder / "both").metrics()]
+    assert losses == pytest.approx(alone, rel=1e-4)
