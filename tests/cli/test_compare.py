@@ -61,7 +61,7 @@ def test_a_training_that_diverges_is_left_out(ostinato, folder) -> None:
     found = json.loads((folder / "mine" / "compare.json").read_text())
     assert found["diverged"] == [{"cell": "cells_of_mine:Wild", "seed": 0}]
     assert [each["cell"] for each in found["trained"]] == ["gru"]
-    assert "is left out: loss: wanted a finite number" in done.err
+    assert "is left out: layers.0.cell.bias_hh: wanted finite numbers" in done.err
     assert "seed 0 diverged" in done.out
 
 
