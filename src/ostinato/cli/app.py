@@ -11,6 +11,7 @@ from ostinato import __version__
 from ostinato.cli.bench import bench
 from ostinato.cli.classify import classify, tag
 from ostinato.cli.compare import compare
+from ostinato.cli.draw import draw
 from ostinato.cli.evaluate import evaluate
 from ostinato.cli.explain import explain
 from ostinato.cli.forecast import forecast
@@ -34,6 +35,7 @@ app.command()(evaluate)
 app.command()(info)
 app.add_typer(compare, name="compare")
 app.command()(explain)
+app.command()(draw)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 
