@@ -67,8 +67,8 @@ class Race:
 def race(contestants: Mapping[str, Work], effort: Effort) -> Race:
     """Let all work in turn, for so long as the effort says.
 
-    Each works once unmeasured, to compile what it compiles, and again before each turn of
-    repeated work, to have its caches and threads back. Who begins changes from round to round.
+    Each works once unmeasured, to compile what it compiles, and again before each turn, to have
+    its caches, threads and memory back. Who begins changes from round to round.
     """
     times: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
@@ -104,8 +104,7 @@ def _repeats(work: Work, seconds: float) -> int:
 
 def _turn(work: Work, repeats: int) -> float:
     time.sleep(REST)
-    if repeats > 1:
-        work()
+    work()
     return _timed(work, repeats)
 
 

@@ -21,6 +21,9 @@ from ostinato.typing import State, Tree
 BACKENDS: tuple[Backend, ...] = (Fused(), Aten(), Eager())
 """Every backend, the fastest first. ``auto`` takes the first that accepts."""
 
+NAMES = ("auto", *(backend.name for backend in BACKENDS))
+"""What may be asked for."""
+
 _default: ContextVar[str] = ContextVar("ostinato_backend", default="auto")
 
 Watch = Callable[[Cell], AbstractContextManager[object]]
@@ -44,11 +47,10 @@ def backend(name: str) -> Generator[None]:
 
 def check_name(name: str) -> None:
     """Raise ArgumentError where no backend is called that."""
-    names = ["auto", *(b.name for b in BACKENDS)]
-    if name not in names:
+    if name not in NAMES:
         raise ArgumentError(
             "backend",
-            wanted=f"one of {', '.join(map(repr, names))}",
+            wanted=f"one of {', '.join(map(repr, NAMES))}",
             got=repr(name),
             remedy='"auto" takes the fastest that accepts the call.',
         )

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_unflatten
 from ostinato import _tree
 from ostinato.backends.base import Backend
 from ostinato.backends.call import Call, in_transform
-from ostinato.backends.fused.execute import Job, Unrolled
+from ostinato.backends.fused.execute import Job, Unrolled, run_forward
 from ostinato.backends.fused.identity import Identity, identify
 from ostinato.backends.fused.loop import num_shards
 from ostinato.backends.fused.lower.step import Step, lower
@@ -115,8 +115,9 @@ class Fused(Backend):
 
     def run(self, call: Call) -> tuple[Tree, State]:
         job, starts, params = self.job(call)
-        results = Unrolled.apply(job, *call.x_leaves, *starts, *params)
-        return assemble(call, job, results, starts)
+        tensors = (*call.x_leaves, *starts, *params)
+        run = run_forward if job.recipe.backward is None else Unrolled.apply
+        return assemble(call, job, run(job, *tensors), starts)
 
 
 def refuse_context(call: Call) -> str | None:
@@ -233,4 +234,5 @@ def assemble(
             end = next(moved)
             last.append(end if leaf.is_floating_point() else end != 0)
     leaves = iter(last)
-    return tree_unflatten(ys, step.y_tree), _tree.map(lambda _: next(leaves), call.state)
+    y = ys[0] if step.y_tree.is_leaf() else tree_unflatten(ys, step.y_tree)
+    return y, _tree.map(lambda _: next(leaves), call.state)

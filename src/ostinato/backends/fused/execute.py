@@ -12,6 +12,7 @@ from ostinato.backends.fused import parallel
 from ostinato.backends.fused.again import again
 from ostinato.backends.fused.frame import Frame, Role
 from ostinato.backends.fused.frames import LASTING, Request, frame_backward, frame_forward
+from ostinato.backends.fused.ir import contiguous
 from ostinato.backends.fused.pool import Lease
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.rows import Rows
@@ -70,6 +71,12 @@ class Unrolled(torch.autograd.Function):
         if torch.is_grad_enabled():
             return (None, *pull_again(job, tensors, ctx.kept, grads, wanted))
         return (None, *pull(job, ctx.kept, grads, wanted))
+
+
+def run_forward(job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """ys and last states, where nobody wants a gradient."""
+    blocks = push(job, tensors).blocks
+    return (*outputs(job, blocks), *finals(job, blocks))
 
 
 def pull_again(
@@ -137,8 +144,9 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
 
 def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
     """The numbers of a tensor side by side in memory."""
-    t = t.detach()
-    return (t if t.dtype == dtype else t.to(dtype)).contiguous()
+    if t.dtype is dtype and t.is_contiguous():
+        return t
+    return t.detach().to(dtype).contiguous()
 
 
 def records(x: Tensor, rows: Rows) -> Tensor:
@@ -151,9 +159,11 @@ def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     rows = job.rows
     found: list[Tensor] = []
     for output, place in job.recipe.forward.outputs:
-        block = blocks[place.buffer.role]
+        block, width = blocks[place.buffer.role], output.value.size
         first = rows.records if place.buffer.role[0] == "after" else 0
-        part = block[first : first + rows.num_records, place.offset :][:, : output.value.size]
+        part = block[first : first + rows.num_records]
+        if width != block.shape[1]:
+            part = part[:, place.offset : place.offset + width]
         found.append(shaped(job, part, output.value.shape))
     return found
 
@@ -167,10 +177,7 @@ def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
         return full.view(size)
     # autograd forbids changes in place of a view that a Function gave; this shares memory only
     return records.new_empty(0).set_(
-        records.untyped_storage(),
-        records.storage_offset(),
-        size,
-        torch.empty(size, device="meta").stride(),
+        records.untyped_storage(), records.storage_offset(), size, contiguous(size)
     )
 
 

@@ -9,6 +9,7 @@ of buffers for tensors that come with a call, ``("start", i)`` and ``("final", i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -87,12 +88,17 @@ class Framing:
 
     def length(self, buffer: Buffer) -> int:
         """The rows of a buffer."""
+        return self.lengths[buffer.clock]
+
+    @cached_property
+    def lengths(self) -> dict[str, int]:
+        """The rows of buffers by what places them."""
         rows = self.rows
         return {
             "record": rows.num_records, "row": rows.num_rows, "shard": rows.shards, "fixed": 1,
             "carry": 2 * rows.num_rows, "carry_after": 2 * rows.num_rows,
             "before": rows.num_rows + rows.num_records, "after": rows.num_rows + rows.num_records,
-        }[buffer.clock]  # fmt: skip
+        }  # fmt: skip
 
     def work(self) -> None:
         """All stages in order."""
@@ -122,7 +128,7 @@ class Framing:
         steps, shards, _ = clocks.shape
         number = len(self.plan.buffers)
         script = self.script
-        current = script.table(*[0] * ((number + SPARE) * shards))
+        current = script.space((number + SPARE) * shards)
         table = script.table(
             steps, number, script.table(*buffers), script.array(clocks), script.table(*code),
             len(code) // CODE, current, shards, 0,

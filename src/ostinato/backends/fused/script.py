@@ -57,10 +57,18 @@ class Script:
     def table(self, *numbers: int | Ref) -> Ref:
         """Write down a table."""
         at = len(self.words)
-        for number in numbers:
-            if isinstance(number, Ref):
-                self.spots.append((len(self.words), number.block, number.offset))
-            self.words.append(0 if isinstance(number, Ref) else number)
+        for place, number in enumerate(numbers, at):
+            if type(number) is Ref:
+                self.spots.append((place, number.block, number.offset))
+                self.words.append(0)
+            else:
+                self.words.append(number)  # pyright: ignore[reportArgumentType]
+        return Ref(OWN, 8 * at)
+
+    def space(self, length: int) -> Ref:
+        """Room for numbers that a call writes."""
+        at = len(self.words)
+        self.words += [0] * length
         return Ref(OWN, 8 * at)
 
     def array(self, array: np.ndarray) -> int:
@@ -104,14 +112,15 @@ class Script:
         for function, table, shares in self.calls:
             listed += [function, Ref(OWN, table), shares]
         self.table(*listed)
-        blocks = list(dict.fromkeys([OWN, *(block for _, block, _ in self.spots)]))
-        number = {block: i for i, block in enumerate(blocks)}
+        number: dict[object, int] = {OWN: 0}
+        spots = [(at, number.setdefault(b, len(number)), offset) for at, b, offset in self.spots]
+        at, which, offsets = np.array(spots, np.int64).reshape(-1, 3).T
         return Ready(
             np.array(self.words, np.int64),
-            np.array([spot for spot, _, _ in self.spots], np.int64),
-            np.array([number[block] for _, block, _ in self.spots], np.int64),
-            np.array([offset for _, _, offset in self.spots], np.int64),
-            tuple(blocks[1:]),
+            at,
+            which,
+            offsets,
+            tuple(number)[1:],
             start,
             tuple(self.held),
         )
