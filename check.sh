@@ -5,5 +5,8 @@ cd "$(dirname "$0")"
 python -m ruff format --check .
 python -m ruff check .
 basedpyright
+site=$(mktemp -d)
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir "$site"
+rm -r "$site"
 # one thread a worker: on small tensors threads only get in each other's way
 OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile

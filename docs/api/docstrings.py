@@ -19,7 +19,7 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Let ``sequence.unroll`` be the function of ``sequence/unroll.py``, as in Python.
 
-        Griffe takes it for the file. What leads through the file is resolved before the change.
+        Griffe takes it for the file.
         """
         hidden = {
             f"{module.path}.{name}": (module, name)
@@ -27,19 +27,28 @@ class Docstrings(griffe.Extension):
             for name, source in module.imports.items()
             if source == f"{module.path}.{name}.{name}"
         }
-        through = tuple(f"{path}." for path in hidden)
-        for module in modules(pkg):
-            for member in module.members.values():
-                if member.is_alias and member.target_path.startswith(through):
-                    with suppress(griffe.AliasResolutionError):  # names that Griffe does not see
-                        member.resolve_target()
+        for alias in aliases(pkg):
+            if alias.target_path.rpartition(".")[0] in hidden:  # leads through the file
+                with suppress(griffe.AliasResolutionError):  # names that Griffe does not see
+                    alias.resolve_target()
         for module, name in hidden.values():
             module.members[name] = module.members[name].members[name]
+        for alias in aliases(pkg):
+            if alias.target_path in hidden:  # has been resolved to the file
+                alias.parent.members[alias.name] = griffe.Alias(
+                    alias.name, alias.target_path, parent=alias.parent
+                )
 
 
 def modules(module: griffe.Module) -> Iterator[griffe.Module]:
-    """The module and all below it. To ask an alias for its kind would resolve it, too early."""
+    """The module and all below it."""
     yield module
     for member in module.members.values():
         if isinstance(member, griffe.Module):
             yield from modules(member)
+
+
+def aliases(pkg: griffe.Module) -> list[griffe.Alias]:
+    """What the modules of the package import."""
+    members = [member for module in modules(pkg) for member in module.members.values()]
+    return [member for member in members if isinstance(member, griffe.Alias)]
