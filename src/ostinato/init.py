@@ -3,16 +3,14 @@
 A rule fills one matrix [H, n] in place. A cell calls it once for each gate, because a gate is a
 map of its own: orthogonal means that each gate's matrix is, not the block of all of them.
 
-===============  ===========================================================================
-name             rule
-===============  ===========================================================================
-``torch``        U(-1/sqrt(H), 1/sqrt(H)), the default of torch.nn.RNN, LSTM and GRU
-``xavier``       U(+-sqrt(6 / (n + H))), Glorot and Bengio 2010
-``gaussian``     N(0, 2 / (n + H)), the same deviation as xavier
-``orthogonal``   a random orthogonal matrix, Saxe et al. 2014
-``identity``     the identity matrix, Le, Jaitly and Hinton 2015 (arXiv 1504.00941)
-``zeros``        zero, for biases
-===============  ===========================================================================
+The rules by name::
+
+    torch        U(-1/sqrt(H), 1/sqrt(H)), the default of torch.nn.RNN, LSTM and GRU
+    xavier       U(+-sqrt(6 / (n + H))), Glorot and Bengio 2010
+    gaussian     N(0, 2 / (n + H)), the same deviation as xavier
+    orthogonal   a random orthogonal matrix, Saxe et al. 2014
+    identity     the identity matrix, Le, Jaitly and Hinton 2015 (arXiv 1504.00941)
+    zeros        zero, for biases
 
 `uniform`, `normal` and `constant` make rules of one's own numbers; any in-place function of
 torch.nn.init is a rule too.

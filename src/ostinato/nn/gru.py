@@ -22,9 +22,9 @@ class GRU(Layers):
 
         output, h_n = gru(input, hx)    # input [T, B, I], output [T, B, D*H], h_n [L*D, B, H]
 
+    The arguments of ``torch.nn.GRU`` come first, in its order; ``proj_size`` must be 0.
+
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-        dtype: those of ``torch.nn.GRU``, in its order. ``proj_size`` must be 0.
         layer_norm: normalise both products of each cell (Ba et al. 2016).
         recurrent_dropout: the share of h that the recurrent products do not see in training; the
             mask holds for the whole sequence and is drawn anew at each call (Gal and Ghahramani

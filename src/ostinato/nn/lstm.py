@@ -23,9 +23,9 @@ class LSTM(Layers):
         output, (h_n, c_n) = lstm(input, (h_0, c_0))
         # input [T, B, I], output [T, B, D*R], h_n [L*D, B, R], c_n [L*D, B, H]
 
+    The arguments of ``torch.nn.LSTM`` come first, in its order.
+
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
-        device, dtype: those of ``torch.nn.LSTM``, in its order.
         layer_norm: normalise both products of each cell, and c' before its tanh (Ba et al. 2016).
         recurrent_dropout: the share of h that the recurrent products do not see in training; the
             mask holds for the whole sequence and is drawn anew at each call (Gal and Ghahramani

@@ -21,6 +21,7 @@ from ostinato.series.model import Forecaster
 from ostinato.typing import State
 
 Method = Callable[[History, np.ndarray, int], np.ndarray]
+"""A way to forecast: (history, origins [O], horizon K) to values [K, O, C]."""
 
 # Steps that warm the state up before the first origin.
 _WARM_UP = 2000
