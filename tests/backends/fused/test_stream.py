@@ -420,7 +420,8 @@ def test_memory_is_flat() -> None:
     run(10)
     before = objects()
     peak = run(10_000)
-    assert run(100_000) - peak < 1000, "kilobytes"
+    # kilobytes; a tensor that stayed behind at each step would take some 50 000
+    assert run(100_000) - peak < 5000
     assert objects() - before < 100
 
 
