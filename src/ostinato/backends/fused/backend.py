@@ -13,12 +13,13 @@ from torch.utils._pytree import tree_unflatten
 from ostinato import _tree
 from ostinato.backends.base import Backend
 from ostinato.backends.call import Call, in_transform
+from ostinato.backends.fused.dense import KINDS
 from ostinato.backends.fused.execute import Job, Unrolled, run_forward
 from ostinato.backends.fused.identity import Identity, identify
 from ostinato.backends.fused.loop import num_shards
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.outside import Outside, outside
-from ostinato.backends.fused.recipe import TYPES, Recipe, make_recipe
+from ostinato.backends.fused.recipe import Recipe, make_recipe
 from ostinato.backends.fused.record import Refusal, record
 from ostinato.backends.fused.report import account, summary
 from ostinato.backends.fused.reverse import Wanted
@@ -136,7 +137,7 @@ def refuse_leaves(call: Call) -> str | None:
     for leaf in (*call.x_leaves, *call.state_leaves):
         if leaf.device.type != "cpu":
             return f"needs CPU tensors, got {leaf.device}"
-        if leaf.dtype not in TYPES and leaf.dtype != torch.bool:
+        if leaf.dtype not in KINDS and leaf.dtype != torch.bool:
             return f"computes in float32 and float64, got {leaf.dtype}"
         if type(leaf) not in (Tensor, nn.Parameter):
             return f"takes plain tensors, got {type(leaf).__name__}"

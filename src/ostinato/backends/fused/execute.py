@@ -53,15 +53,14 @@ class Unrolled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
         kept = push(job, tensors)
-        results = (*outputs(job, kept.blocks), *finals(job, kept.blocks))
-        if job.recipe.backward is not None:
-            # what is returned will know ctx: ctx must not know it too
-            kept.blocks = {n: t for n, t in kept.blocks.items() if n[0] in LASTING}
-            ctx.job, ctx.kept = job, kept
-            # the inputs for gradients of gradients, ys to see whether the caller changed them
-            ctx.save_for_backward(*tensors, *results[: len(job.recipe.forward.outputs)])
-            ctx.set_materialize_grads(False)
-        return results
+        found = results(job, kept.blocks)
+        # what is returned will know ctx: ctx must not know it too
+        kept.blocks = {n: t for n, t in kept.blocks.items() if n[0] in LASTING}
+        ctx.job, ctx.kept = job, kept
+        # the inputs for gradients of gradients, ys to see whether the caller changed them
+        ctx.save_for_backward(*tensors, *found[: len(job.recipe.forward.outputs)])
+        ctx.set_materialize_grads(False)
+        return found
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
@@ -75,8 +74,7 @@ class Unrolled(torch.autograd.Function):
 
 def run_forward(job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
     """ys and last states, where nobody wants a gradient."""
-    blocks = push(job, tensors).blocks
-    return (*outputs(job, blocks), *finals(job, blocks))
+    return results(job, push(job, tensors).blocks)
 
 
 def pull_again(
@@ -90,10 +88,8 @@ def pull_again(
     draws = [kept.blocks["draw", i] for i in range(len(job.recipe.step.draws))]
     # what stands for the tensors: their own hooks are for the backward that is under way
     tensors = tuple(t.view_as(t) if want else t for t, want in zip(tensors, wanted, strict=True))
-    results = again(job, tensors, draws)
-    pairs = [
-        (r, g) for r, g in zip(results, grads, strict=True) if g is not None and r.requires_grad
-    ]
+    made = again(job, tensors, draws)
+    pairs = [(r, g) for r, g in zip(made, grads, strict=True) if g is not None and r.requires_grad]
     inputs = [t for t, want in zip(tensors, wanted, strict=True) if want]
     outs, given = [r for r, _ in pairs], [g for _, g in pairs]
     found = iter(torch.autograd.grad(outs, inputs, given, create_graph=True, allow_unused=True))
@@ -154,6 +150,12 @@ def records(x: Tensor, rows: Rows) -> Tensor:
     return x if rows.order is None else x.flatten(0, 1)[rows.order]
 
 
+def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
+    """ys, then the last state of every row of the batch, for each state that moves."""
+    finals = (blocks["final", carry.index] for carry in job.recipe.moving)
+    return (*outputs(job, blocks), *finals)
+
+
 def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
     rows = job.rows
@@ -179,11 +181,6 @@ def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
     return records.new_empty(0).set_(
         records.untyped_storage(), records.storage_offset(), size, contiguous(size)
     )
-
-
-def finals(job: Job, blocks: Blocks) -> list[Tensor]:
-    """The last state of every row of the batch."""
-    return [blocks["final", carry.index] for carry in job.recipe.moving]
 
 
 def pull(

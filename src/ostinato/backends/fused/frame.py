@@ -16,6 +16,7 @@ import torch
 
 from ostinato.backends.fused import dense, product
 from ostinato.backends.fused.dense import Matrix
+from ostinato.backends.fused.emit import SIZES
 from ostinato.backends.fused.loop import CODE, SPARE, loop_address
 from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place, Plan, Stage
 from ostinato.backends.fused.program import Gram
@@ -26,7 +27,6 @@ ROW_COUNTERS = {
     "record": 0, "before": 1, "after": 2, "row": 3, "carry": 4, "carry_after": 5, "shard": 6,
     "fixed": 0,
 }  # fmt: skip
-SIZES = {"f4": 4, "f8": 8}
 LINE = 64
 """Bytes that memory is moved by: blocks begin at such places."""
 SPLIT = 1 << 18

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ostinato.backends.fused.compile import compile_text
+from ostinato.backends.fused.dense import KINDS
 from ostinato.backends.fused.emit import emit
 from ostinato.backends.fused.frame import Frame
 from ostinato.backends.fused.ir import topological
@@ -23,7 +24,6 @@ from ostinato.backends.fused.reverse import Wanted, reverse
 
 FRAMES = 32
 """Frames of one recipe that are kept, the newest."""
-TYPES = {torch.float32: "f4", torch.float64: "f8"}
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Recipe:
     @property
     def kind(self) -> str:
         """f4 or f8."""
-        return TYPES[self.dtype]
+        return KINDS[self.dtype]
 
     @cached_property
     def text(self) -> str:
