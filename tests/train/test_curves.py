@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.train import Run, draw_curves
-from ostinato.train.curves import _means
+from ostinato.train.curves import _falls_far, _means
 
 
 @pytest.mark.parametrize("number", [1, 2, 1000])
@@ -34,3 +34,11 @@ def test_many_steps_become_means() -> None:
     steps, values = _means(list(range(900)), [float(i) for i in range(900)])
     assert len(steps) == 300
     assert steps[0] == values[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "far"),
+    [([], False), ([5.0, 0.1], False), ([5.0, 0.01], True), ([5.0, 0.0], False), ([5, -1], False)],
+)
+def test_a_long_fall_is_logarithmic(values: list[float], far: bool) -> None:
+    assert _falls_far(values) is far

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ostinato.train import JsonLines, Lines, Silent
-from ostinato.train.report import Record, duration, held_out, mean, pace
+from ostinato.train.report import Record, digits, duration, held_out, mean, pace
 
 
 def record(step: int, **more: float) -> Record:
@@ -76,3 +76,11 @@ def test_figures_of_a_record() -> None:
     assert mean([{"a": 1.0}, {"a": 2.0}]) == {"a": 1.5}
     assert mean([]) == {}
     assert pace(record(5), 10, "tokens") == (50, "10s left")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.23456, "1.235"), (0.1, "0.100"), (0.01234, "0.0123"), (0.0, "0.000"), (-3e-7, "-3e-07")],
+)
+def test_small_figures_keep_digits_that_count(value: float, said: str) -> None:
+    assert digits(value) == said

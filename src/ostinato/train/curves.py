@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from ostinato.data.requirements import require
+from ostinato.train.report import digits
 from ostinato.train.run import Run
 
 # Points of the training curve: a mean of many steps each, as single steps are noise.
 _POINTS = 300
+# Where the highest value is more times the lowest than this, the axis is logarithmic.
+_FAR = 100
 _TRAINING, _HELD_OUT, _RATE = "#9aa5b1", "#c2410c", "#2563eb"
 
 
 def draw_curves(run: Run, figure: str, name: str) -> None:
     """Draw ``curves.png`` of a run from its metrics; ``figure`` is a key of them.
 
-    Above: training (means over steps) and held-out values of the figure, the best one marked.
-    Below: the learning rate. Nothing is drawn for a run without metrics.
+    Above: training (means over steps) and held-out values of the figure, the best one marked, on a
+    logarithmic axis where they fall far. Below: the learning rate. Nothing is drawn for a run
+    without metrics.
     """
     records = run.metrics()
     if not records:
@@ -39,14 +43,17 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
 
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
-    axes.plot(*_means(*_columns(records, figure)), color=_TRAINING, label="training")
+    trained, losses = _means(*_columns(records, figure))
+    axes.plot(trained, losses, color=_TRAINING, label="training")
     steps, values = _columns(records, f"held_out_{figure}")
+    if _falls_far([*losses, *values]):
+        axes.set_yscale("log")
     if steps:
         axes.plot(steps, values, color=_HELD_OUT, marker=".", label="held-out")
         best = min(range(len(values)), key=values.__getitem__)
         axes.plot(steps[best], values[best], "o", color=_HELD_OUT, fillstyle="none", markersize=10)
         axes.annotate(
-            f"{values[best]:.3f}",
+            digits(values[best]),
             (steps[best], values[best]),
             textcoords="offset points",
             xytext=(0, 12),
@@ -54,6 +61,11 @@ def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
             color=_HELD_OUT,
         )
     axes.legend(frameon=False)
+
+
+def _falls_far(values: list[float]) -> bool:
+    """Whether a curve on a linear axis would lie flat at its end."""
+    return bool(values) and 0 < min(values) < max(values) / _FAR
 
 
 def _columns(records: list[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:

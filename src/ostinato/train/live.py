@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Self, final
 
 from ostinato.data.requirements import require
-from ostinato.train.report import Record, Silent, duration, held_out, losses, mean, pace
+from ostinato.train.report import Record, Silent, digits, duration, held_out, losses, mean, pace
 
 # Levels of a bar in a sparkline, from the Unicode block elements.
 _BARS = "▁▂▃▄▅▆▇█"
@@ -114,7 +114,7 @@ class Live(Silent):
         low, high = min(values), max(values)
         scale = (len(_BARS) - 1) / ((high - low) or 1)
         bars = "".join(_BARS[round((value - low) * scale)] for value in values)
-        return f"held-out {name}\n[cyan]{bars}[/]\n{high:.2f} to {low:.2f}"
+        return f"held-out {name}\n[cyan]{bars}[/]\n{digits(high)} to {digits(low)}"
 
     def _rule(self) -> Any:
         assert self._sample is not None
@@ -128,4 +128,4 @@ class Live(Silent):
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else digits(value)

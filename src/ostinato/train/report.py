@@ -96,8 +96,8 @@ class Lines(Silent):
 
     def _line(self, record: Record) -> str:
         # The mean since the last line: the loss of one step is mostly noise.
-        figures = [f"{name} {value:.3f}" for name, value in mean(self._since).items()]
-        figures += [f"held-out {name} {value:.3f}" for name, value in held_out(record).items()]
+        figures = [f"{name} {digits(value)}" for name, value in mean(self._since).items()]
+        figures += [f"held-out {name} {digits(value)}" for name, value in held_out(record).items()]
         speed, left = pace(record, self._total, self._unit)
         return "  ".join(
             [f"step {record['step']}/{self._total}", *figures, f"{speed:,.0f} {self._unit}/s", left]
@@ -126,6 +126,11 @@ def pace(record: Record, total_steps: int, unit: str) -> tuple[float, str]:
     speed = record[f"{unit}_per_second"]
     units_left = (total_steps - record["step"]) * record[unit] / record["step"]
     return speed, f"{duration(units_left / max(speed, 1e-9))} left"
+
+
+def digits(value: float) -> str:
+    """A figure for people: three digits after the point, or three that count where it is small."""
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:
