@@ -18,11 +18,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import typer
+from torch import Tensor, nn
 
 from ostinato.cli import main
 from ostinato.cli.app import app
+from ostinato.data import BatchSettings
 from ostinato.data.sentiment import TEST, TRAIN
+from ostinato.tasks import RECIPES, SupervisedTask
+from ostinato.train import Solver, TrainSettings
 
 PNG = b"\x89PNG"
 ADAM = "--optimiser adam --schedule cosine --warm-up 0.05 --clip 1"
@@ -42,6 +47,17 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
         return said.out
 
     return run
+
+
+class Flat(nn.Module):
+    """The steps of a sequence side by side, through layers without memory."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, xs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self.layers(xs.transpose(0, 1).flatten(1))
 
 
 def result(run: str) -> dict[str, Any]:
@@ -88,6 +104,23 @@ def test_row_95_toy_with_the_published_models(call, cell: str, size: int) -> Non
     rows = np.loadtxt("run/predictions.csv", delimiter=",", skiprows=1)
     assert rows.shape == (200, 2)
     assert Path("run/predictions.png").read_bytes()[:4] == PNG
+
+
+def test_row_95_two_layers_without_memory() -> None:
+    """MLP2 of the same work, on as many rows and with Adam as well."""
+    toy = RECIPES["toy"]
+    data = toy.data.replace(num_train=20_000, num_held_out=5000)
+    problem = toy.problem(data, None, Path())
+    torch.manual_seed(3)
+    model = Flat(nn.Linear(3, 30), nn.Sigmoid(), nn.Linear(30, 20), nn.Sigmoid(), nn.Linear(20, 1))
+    assert sum(p.numel() for p in model.parameters()) == 761
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, -0.1, 0.1)
+    task = SupervisedTask("toy", model, problem, BatchSettings(batch_size=40))
+    training = TrainSettings(epochs=10, optimiser="adam", lr=0.05, validate_every=500)
+    Solver(task, training).fit()
+    assert task.validate()["loss"] <= 0.06
+    assert toy.problem(data, None, Path()).report(model, None)["error_without_noise"] <= 0.01
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import every_task
 import pytest
 from small_model import SMALL
 
@@ -18,6 +19,10 @@ ACCELERATE = [
 ]
 # dropout draws other masks in each process
 FLAGS = [*SMALL, "--dropout", "0", "--input-dropout", "0", "--validate-every", "5", "--json"]
+
+
+SHOWN = ("loss", "grad_norm", "held_out_loss")
+"""What is compared of each step."""
 
 
 def launched(launcher: list[str], folder: Path, *arguments: str) -> None:
@@ -50,3 +55,26 @@ def test_accelerate(alone: list[float], folder: Path) -> None:
     launched(ACCELERATE, folder, "text", "verse.txt", *FLAGS, "--steps", "12", "--run", "both")
     losses = [record["loss"] for record in Run(folder / "both").metrics()]
     assert losses == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tasks, each trained by two processes and by one."""
+    folder = tmp_path_factory.mktemp("every")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [])
+        every_task.write_data()
+        subprocess.run([*TORCHRUN, every_task.__file__], capture_output=True, timeout=300)
+        for name in every_task.COMMANDS:
+            every_task.train(name, "alone")
+    return folder
+
+
+@pytest.mark.parametrize("name", every_task.COMMANDS)
+def test_two_processes_train_every_task_as_one_does(every: Path, name: str) -> None:
+    alone, both = (Run(every / where / name).metrics() for where in ("alone", "both"))
+    assert [record["step"] for record in both] == list(range(1, 7))
+    for one, two in zip(alone, both, strict=True):
+        wanted = {key: one[key] for key in SHOWN if key in one}
+        assert {key: two.get(key) for key in wanted} == pytest.approx(wanted, rel=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -41,9 +41,7 @@ class WindowSettings(ColumnSettings):
     bptt: int = setting(48, "Steps T between two updates (truncated back-propagation).", least=1)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Window:
+class Window(NamedTuple):
     """T steps of B columns of a series: xs and, one step later, targets, both [T, B, C].
 
     ``seen`` and ``wanted``, bool [T, B, C], tell which of them are there; the others are 0. A model
@@ -58,8 +56,7 @@ class Window:
 
     def to(self, device: torch.device | str) -> Window:
         """The window on a device."""
-        parts = (self.xs, self.seen, self.targets, self.wanted)
-        return Window(*(part.to(device) for part in parts))
+        return Window(*(part.to(device) for part in self))
 
 
 @final
