@@ -1,53 +1,103 @@
-"""Rows of zeros masked, left out, or said by a mask: ``python -m benchmarks.masking``.
-
-As Torch rnn's own script for maskZero and trimZero: 200 rows of 26 words out of 1000, padded on the
-left to random lengths, an embedding of 200 features and a layer of 300.
-"""
+"""Rows of zeros masked, left out, or said by a mask, as Torch rnn timed maskZero and trimZero."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmarks.interleave import compare
-from benchmarks.layers import training_step
-from ostinato import Cell, MaskZero, cells, nonzero_rows, unroll
+from benchmarks.contestants import Layer, Size, check_agreement, training_step
+from benchmarks.markdown import milliseconds, table, times
+from benchmarks.part import Part, Row
+from benchmarks.race import Effort, Work, race
+from ostinato import MaskZero, nonzero_rows, unroll
 
-NUM_STEPS, BATCH_SIZE, VOCABULARY, EMBEDDED, HIDDEN = 26, 200, 1000, 200, 300
+SIZES: tuple[Size, ...] = ((10, 20, 1, 26), (26, 200, 200, 300))
+"""That of the old script is the second."""
+WAYS = {
+    "masked": "`MaskZero(cell)`",
+    "trimmed": "`MaskZero(cell, trim=True)`",
+    "mask": "`mask=` and `resets=`",
+    "all": "every step run",
+    "torch": "every step run, `torch.nn`",
+}
 
 
-def words() -> Tensor:
-    """Indices [T, B], with 0 before the first word of a row."""
-    drawn = torch.Generator().manual_seed(0)
-    index = torch.randint(1, VOCABULARY, (NUM_STEPS, BATCH_SIZE), generator=drawn)
-    starts = torch.randint(NUM_STEPS, (BATCH_SIZE,), generator=drawn)
-    return index.masked_fill(torch.arange(NUM_STEPS)[:, None] < starts, 0)
+def measure(effort: Effort) -> list[Row]:
+    """A row for each layer and size."""
+    return [
+        row(name, size, effort)
+        for name in effort.some(["LSTM", "GRU"])
+        for size in effort.some(SIZES)
+    ]
 
 
-def lines(cell: Cell) -> Iterator[str]:
-    """A line for each way: milliseconds of a training step, and how many times MaskZero's speed."""
-    xs = nn.Embedding(VOCABULARY, EMBEDDED, padding_idx=0)(words()).detach().requires_grad_()
-    mask = nonzero_rows(xs)
-    masked, trimmed = MaskZero(cell), MaskZero(cell, trim=True)
-    ways: dict[str, Callable[[], Tensor]] = {
-        "MaskZero(trim=True)": lambda: unroll(trimmed, xs)[0],
-        "MaskZero, fused": lambda: unroll(masked, xs, backend="fused")[0],
-        "mask and resets": lambda: unroll(cell, xs, mask=mask, resets=~mask)[0],
-        "mask alone": lambda: unroll(cell, xs, mask=mask)[0],
+def row(name: str, size: Size, effort: Effort) -> Row:
+    """All ways at one size."""
+    layer = Layer(name, size)
+    starts = torch.randint(size[0], (size[1],), generator=torch.Generator().manual_seed(0))
+    there = (torch.arange(size[0])[:, None] >= starts)[..., None]
+    layer.xs = (layer.xs * there).detach().requires_grad_()
+    layer.dy *= there
+    ways = contestants(layer)
+    check_agreement(ways)
+    everything = layer.training(("fused", "torch"))
+    found = race({**ways, "all": everything["fused"], "torch": everything["torch"]}, effort)
+    return {
+        "layer": name,
+        "size": size,
+        "filled": there.float().mean().item(),
+        "seconds": {way: found.seconds(way) for way in WAYS},
+        "trimmed": found.ratio("trimmed", "masked"),
+        "torch": found.ratio("masked", "torch"),
     }
 
-    def plain() -> None:
-        training_step(cell, xs, lambda: unroll(masked, xs)[0])
 
-    for name, way in ways.items():
-        found = compare(lambda way=way: training_step(cell, xs, way), plain, pairs=7)
-        head = f"{type(cell).__name__:<5} {name:<20} {found.ours * 1e3:7.1f} ms"
-        yield f"{head}, {found.speedup:.2f}x MaskZero ({found.spread})"
+def contestants(layer: Layer) -> dict[str, Work]:
+    """Training steps that give the same gradient of xs: rows of zeros have no part in them."""
+    cell, xs, mask = layer.cell, layer.xs, nonzero_rows(layer.xs)
+    masked, trimmed = MaskZero(cell), MaskZero(cell, trim=True)
+
+    def run_mask() -> Tensor:
+        return unroll(cell, xs, mask=mask, resets=~mask)[0]
+
+    return {
+        "masked": training_step(lambda: unroll(masked, xs)[0], cell, xs, layer.dy),
+        "trimmed": training_step(lambda: unroll(trimmed, xs)[0], cell, xs, layer.dy),
+        "mask": training_step(run_mask, cell, xs, layer.dy),
+    }
 
 
-if __name__ == "__main__":
-    for one in (cells.LSTM(EMBEDDED, HIDDEN), cells.GRU(EMBEDDED, HIDDEN)):
-        for line in lines(one):
-            print(line, flush=True)
+def show(rows: list[Row]) -> list[str]:
+    """Milliseconds of each way, and what trimming brings."""
+    return table(
+        [
+            "layer",
+            "T, B, I, H",
+            "filled",
+            *(f"{way}, ms" for way in WAYS.values()),
+            "trimming against masking",
+            "masking against `torch.nn`",
+        ],
+        [
+            [
+                row["layer"],
+                ", ".join(map(str, row["size"])),
+                f"{row['filled']:.2f}",
+                *(milliseconds(row["seconds"][way]) for way in WAYS),
+                times(row["trimmed"]),
+                times(row["torch"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+PART = Part(
+    "masking",
+    "Rows of zeros: masked or left out",
+    "Sequences padded on their left to random lengths, a training step: rows of zeros masked, left\n"
+    "out, said by a mask, or computed like all others. The larger size is that of Torch `rnn`'s own\n"
+    "timing of maskZero and trimZero, where trimming brought about 30 %.",
+    measure,
+    show,
+)
