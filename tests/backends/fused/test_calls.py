@@ -51,6 +51,22 @@ def test_ys_are_contiguous_and_free_to_change() -> None:
         ys.sum().backward()
 
 
+@pytest.mark.parametrize("grad", [True, False])
+def test_the_same_values_twice_are_two_tensors(grad: bool) -> None:
+    class Twice(cells.Elman):
+        def forward(self, x: Tensor, state: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+            y, state = super().forward(x, state)
+            return (y, y), state
+
+    cell, xs = Twice(5, 7).double(), sequence(6, 4, 5, grad=grad)
+    assert_equal(cell, xs)
+    with torch.set_grad_enabled(grad):
+        (one, two), _ = ostinato.unroll(cell, xs, backend="fused")
+    before = two.detach().clone()
+    one.detach().zero_()
+    assert torch.equal(two, before)
+
+
 def test_backward_twice() -> None:
     cell = cells.LSTM(5, 7).double()
     xs = sequence(6, 4, 5)

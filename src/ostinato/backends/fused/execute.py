@@ -13,6 +13,7 @@ from ostinato.backends.fused.again import again
 from ostinato.backends.fused.frame import Frame, Role
 from ostinato.backends.fused.frames import LASTING, Request, frame_backward, frame_forward
 from ostinato.backends.fused.ir import contiguous
+from ostinato.backends.fused.passes.plan import Place
 from ostinato.backends.fused.pool import Lease
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.rows import Rows
@@ -160,13 +161,17 @@ def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
     rows = job.rows
     found: list[Tensor] = []
+    given: set[Place] = set()
     for output, place in job.recipe.forward.outputs:
         block, width = blocks[place.buffer.role], output.value.size
         first = rows.records if place.buffer.role[0] == "after" else 0
         part = block[first : first + rows.num_records]
         if width != block.shape[1]:
             part = part[:, place.offset : place.offset + width]
-        found.append(shaped(job, part, output.value.shape))
+        ys = shaped(job, part, output.value.shape)
+        # the same values twice are two tensors: who changes one in place means that one
+        found.append(ys.clone() if place in given else ys)
+        given.add(place)
     return found
 
 
