@@ -95,9 +95,9 @@ def show(rows: list[Row]) -> list[str]:
 PART = Part(
     "masking",
     "Rows of zeros: masked or left out",
-    "Sequences padded on their left to random lengths, a training step: rows of zeros masked, left\n"
-    "out, said by a mask, or computed like all others. The larger size is that of Torch `rnn`'s own\n"
-    "timing of maskZero and trimZero, where trimming brought about 30 %.",
+    "Sequences padded on their left to random lengths, a training step: rows of zeros masked,\n"
+    "left out, said by a mask, or computed like all others. The larger size is that of Torch\n"
+    "`rnn`'s own timing of maskZero and trimZero, where trimming brought about 30 %.",
     measure,
     show,
 )
