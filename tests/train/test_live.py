@@ -20,8 +20,10 @@ def record(step: int, **more: float) -> dict[str, float]:
 
 
 def test_before_the_first_step() -> None:
-    report = Live("a run")
-    assert "step 0 of 1" in drawn(report)
+    report = Live("a run [first]")
+    shown = drawn(report)
+    assert "a run [first]" in shown
+    assert "step 0 of 1" in shown
 
 
 def test_all_figures_are_shown() -> None:

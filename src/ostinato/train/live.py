@@ -69,7 +69,9 @@ class Live(Silent):
             parts += [self._rule(), self._sample_text()]
         # Room for the ^C that a terminal writes after the last line; it would wrap otherwise.
         width = self._live.console.width - 3
-        return panel(group(*parts), title=self._title, title_align="left", width=width)
+        # Text, not str, so that brackets in a name are not read as markup.
+        title = require("rich.text", "train").Text(self._title)
+        return panel(group(*parts), title=title, title_align="left", width=width)
 
     def _bar(self) -> Any:
         table = require("rich.table", "train").Table
@@ -123,7 +125,6 @@ class Live(Silent):
     def _sample_text(self) -> Any:
         assert self._sample is not None
         lines = self._sample[1].splitlines()[: self._sample_lines]
-        # Text, not str, so that brackets in the sample are not read as markup.
         return require("rich.text", "train").Text("\n".join(lines), style="italic")
 
 
