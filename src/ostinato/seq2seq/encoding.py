@@ -1,0 +1,118 @@
+"""Pairs of texts as ids and back: the tokens of each side, and three special ones.
+
+The special tokens of both sides are those of language models: <bos> stands before a target, <eos>
+after it, <unk> for what a vocabulary lacks. Padding needs none, as lengths tell it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ostinato.data import Samples, Vocabulary
+from ostinato.data.sequence_tables import TOKENS
+from ostinato.data.vocabulary import count_words
+
+SPECIAL = ("<bos>", "<eos>", "<unk>")
+BOS, EOS, UNKNOWN = range(3)
+NOTHING = -100
+"""The target where a row has ended, which torch's criteria leave out."""
+
+Pair = tuple[str, str]
+"""A source and its target."""
+
+
+class PairBatch(NamedTuple):
+    """B pairs side by side, sources of S steps and targets of U, with padding at the end."""
+
+    source: Tensor
+    """Ids [S, B]."""
+    lengths: Tensor
+    """Steps [B] of each source."""
+    inputs: Tensor
+    """What the decoder reads, ids [U, B]: <bos>, then the target."""
+    targets: Tensor
+    """What it is to say, ids [U, B]: the target, <eos>, then -100."""
+
+    def to(self, device: torch.device | str) -> PairBatch:
+        """The batch on a device."""
+        return PairBatch(*(part.to(device) for part in self))
+
+
+@final
+class Pairs:
+    """N pairs as ids, kept without padding."""
+
+    def __init__(self, source: Samples, target: Samples) -> None:
+        self.source, self.target = source, target
+
+    def __len__(self) -> int:
+        """Pairs N."""
+        return len(self.source)
+
+    def take(self, rows: Tensor) -> PairBatch:
+        """The pairs of these rows [B] as a batch."""
+        ids, lengths = self.target.take(rows).xs, self.target.lengths[rows]
+        steps = torch.arange(len(ids) + 1)[:, None]
+        after = torch.cat([ids, ids.new_zeros(1, len(rows))])
+        after = after.masked_fill(steps == lengths, EOS).masked_fill(steps > lengths, NOTHING)
+        before = torch.cat([ids.new_full((1, len(rows)), BOS), ids])
+        return PairBatch(self.source.take(rows).xs, self.source.lengths[rows], before, after)
+
+
+@final
+class PairEncoding:
+    """How pairs of texts become ids: what a token is, and the vocabulary of each side."""
+
+    def __init__(self, source: Vocabulary, target: Vocabulary, tokens: str) -> None:
+        self.source, self.target, self.tokens = source, target, tokens
+
+    @classmethod
+    def fit(cls, pairs: Sequence[Pair], tokens: str, min_frequency: int = 1) -> Self:
+        """The encoding whose vocabularies are those of pairs.
+
+        A token is a character (``tokens="char"``), a word or a punctuation mark ("word"), or what
+        stands between white space ("space"); those rarer than ``min_frequency`` become <unk>.
+        """
+
+        def vocabulary(texts: Iterable[str]) -> Vocabulary:
+            counts = count_words(cut(text, tokens) for text in texts)
+            return Vocabulary.of(counts, special=SPECIAL, min_frequency=min_frequency)
+
+        sources, targets = zip(*pairs, strict=True)
+        return cls(vocabulary(sources), vocabulary(targets), tokens)
+
+    def pairs(self, pairs: Sequence[Pair]) -> Pairs:
+        """Pairs of texts as ids."""
+        sources, targets = zip(*pairs, strict=True)
+        return Pairs(self._samples(sources, self.source), self._samples(targets, self.target))
+
+    def sources(self, texts: Sequence[str]) -> Samples:
+        """Sources alone, as ids."""
+        return self._samples(texts, self.source)
+
+    def _samples(self, texts: Sequence[str], vocabulary: Vocabulary) -> Samples:
+        ids = [vocabulary.encode(cut(text, self.tokens)) for text in texts]
+        steps = torch.from_numpy(np.concatenate(ids).astype(np.int64))
+        lengths = torch.tensor([len(each) for each in ids])
+        return Samples(steps, lengths, torch.arange(len(ids)))
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """The different tokens of sources that the vocabulary lacks, in order."""
+        known = set(self.source.words)
+        found = (token for text in texts for token in cut(text, self.tokens))
+        return list(dict.fromkeys(token for token in found if token not in known))
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The target that ids stand for."""
+        return ("" if self.tokens == "char" else " ").join(self.target.decode(ids))
+
+
+def cut(text: str, tokens: str) -> list[str]:
+    """The tokens of a text."""
+    return re.findall(TOKENS[tokens], text)
