@@ -94,7 +94,8 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
 def explain_model(task: Seq2SeqTask) -> str:
     """Which backend runs what of the encoder and the decoder, on a batch of the data."""
     batch = next(task.batches(0, 0)).to(task.device)
-    return "\n".join(map(str, task.model.explain(batch.source, batch.lengths, batch.inputs)))
+    said = task.model.explain(batch.source, batch.lengths, batch.inputs)
+    return "\n".join(f"{part}:\n{each}" for part, each in said.items())
 
 
 SEQ2SEQ = Job(

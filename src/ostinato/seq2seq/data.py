@@ -58,7 +58,7 @@ class PairData:
         """
         if len(pairs) < 2:
             raise ArgumentError(
-                "pairs", wanted="at least two, to hold one out", got=str(len(pairs))
+                source, wanted="at least two pairs, to hold one out", got=str(len(pairs))
             )
         order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
         border = min(len(pairs) - 1, max(1, round(settings.held_out * len(pairs))))

@@ -46,9 +46,9 @@ def draw_alignments(
     said, the darker the more weight; where something else is said than the truth, that is told.
     """
     rows = -(-len(pairs) // _ACROSS)
-    size = (6.5 * _ACROSS, 3.4 * rows)
+    size = (6.5 * min(_ACROSS, len(pairs)), 3.6 * rows)
     picture = require("matplotlib.figure", "train").Figure(figsize=size, layout="constrained")
-    panels = picture.subplots(rows, _ACROSS, squeeze=False).flatten().tolist()
+    panels = picture.subplots(rows, min(_ACROSS, len(pairs)), squeeze=False).flatten().tolist()
     for axes, (source, target) in zip(panels, pairs, strict=False):
         longest = 2 * len(cut(target, encoding.tokens)) + 1
         weights, tokens = alignment(model, encoding, source, longest=longest)

@@ -99,6 +99,7 @@ class PairEncoding:
     def _samples(self, texts: Sequence[str], vocabulary: Vocabulary) -> Samples:
         ids = [vocabulary.encode(cut(text, self.tokens)) for text in texts]
         steps = torch.from_numpy(np.concatenate(ids).astype(np.int64))
+        steps[steps < UNKNOWN] = UNKNOWN  # "<eos>" in a text ends nothing
         lengths = torch.tensor([len(each) for each in ids])
         return Samples(steps, lengths, torch.arange(len(ids)))
 

@@ -118,13 +118,16 @@ class EncoderDecoder(nn.Module):
         ys, weights = self.attention(ys, encoded.memory)
         return self.readout(ys), weights
 
-    def explain(self, source: Tensor, lengths: Tensor | None, inputs: Tensor) -> list[Explanation]:
-        """Which backend runs what of the encoder and the decoder on such a batch."""
+    def explain(
+        self, source: Tensor, lengths: Tensor | None, inputs: Tensor
+    ) -> dict[str, Explanation]:
+        """Which backend runs what of the encoder and the decoder on such a batch, by names."""
         xs, ys = self.source_embedding(source), self.target_embedding(inputs)
-        said = [explain(self.encoder, xs, lengths=lengths)]
+        said = {"encoder": explain(self.encoder, xs, lengths=lengths)}
         if self.back is not None:
-            said.append(explain(self.back, xs, lengths=lengths, reverse=True))
-        return [*said, explain(self.decoder, ys, self.encode(source, lengths).state)]
+            said["back"] = explain(self.back, xs, lengths=lengths, reverse=True)
+        state = self.encode(source, lengths).state
+        return {**said, "decoder": explain(self.decoder, ys, state)}
 
 
 @final

@@ -58,7 +58,8 @@ def greedy(
         encoded = model.encode(source, lengths)
         state, rows = encoded.state, source.shape[1]
         token = torch.full((1, rows), BOS, device=source.device)
-        total, taken = torch.zeros(rows, device=source.device), list[Tensor]()
+        total = torch.zeros(rows, dtype=torch.float64, device=source.device)
+        taken = list[Tensor]()
         for number in range(longest + 1):
             chances, state = _chances(model, token, state, encoded, last=number == longest)
             best, done = chances.max(-1), token == EOS
@@ -115,7 +116,7 @@ def _chances(
 ) -> tuple[Tensor, State]:
     """The log-probabilities [K, B, V] of what may follow tokens [K, B]; -inf for what may not."""
     scores, state = model.step(tokens, state, encoded)
-    chances = scores.log_softmax(-1)
+    chances = scores.double().log_softmax(-1)
     chances[..., [BOS, UNKNOWN]] = -torch.inf
     if last:
         chances[..., :EOS] = chances[..., EOS + 1 :] = -torch.inf
@@ -130,7 +131,7 @@ class _Beams:
     """K beginnings of each of B targets, and the K best of those that have ended."""
 
     def __init__(self, rows: int, beam: int, longest: int, device: torch.device) -> None:
-        nothing = torch.full((rows, beam), -torch.inf, device=device)
+        nothing = torch.full((rows, beam), -torch.inf, dtype=torch.float64, device=device)
         self.beam = beam
         # all beams begin alike: all but one have no chance
         self.chances = nothing.clone()

@@ -17,8 +17,8 @@ from ostinato.seq2seq.evaluation import evaluate
 from ostinato.seq2seq.model import EncoderDecoder
 from ostinato.typing import State
 
-# Held-out pairs that are measured while training, and those that a sample shows.
-_QUICK, _SHOWN = 500, 5
+# Held-out pairs that are measured while training, and those that a sample and the picture show.
+_QUICK, _SHOWN = 500, 4
 
 
 @final
