@@ -147,7 +147,7 @@ def test_dates_are_true_and_come_once() -> None:
     wanted = {"Sunday, 3 May 1998", "the 3rd of May 1998", "3-May-98", "3.5.1998", "05/03/98"}
     assert wanted <= written
     assert {form(datetime.date(2011, 10, 11)) for form in FORMS} >= {"October 11th, 2011"}
-    with pytest.raises(ArgumentError, match="count: wanted at most the 36525 days"):
+    with pytest.raises(ArgumentError, match="num_pairs: wanted at most the 36525 days"):
         dates(36526)
 
 
@@ -164,11 +164,11 @@ def test_words_backwards() -> None:
     assert len(dict(pairs)) == 300
     assert all(target == source[::-1] and 1 <= len(source) <= 5 for source, target in pairs)
     assert {len(source) for source, _ in pairs} == set(range(1, 6))
-    with pytest.raises(ArgumentError, match="count: wanted at most half of the 26 words"):
+    with pytest.raises(ArgumentError, match="num_pairs: wanted at most half of the 26 words"):
         reversed_words(14, 1)
 
 
 def test_the_two_pairs_are_those_of_the_old_example() -> None:
-    data = EXAMPLES["pairs"].make(10, PairSettings())
+    data = EXAMPLES["pairs"].make(PairSettings())
     assert data.train == data.held_out == [("1 2 3", "1 2 3 4"), ("4 3 2 1", "5 4 3 2 1")]
     assert len(data.encoding().target) == 3 + 5

@@ -79,13 +79,11 @@ def by_lists(model: EncoderDecoder, source: Tensor, settings: SearchSettings) ->
                 if token not in (BOS, UNKNOWN) and (token == EOS or number < longest):
                     candidates.append((total + each, [*tokens, token]))
         candidates.sort(reverse=True)
-        for total, tokens in candidates[: settings.beam]:
-            if tokens[-1] == EOS:
-                ended.append((total / (number + 1) ** settings.length_norm, tokens[1:-1]))
-        beams = [each for each in candidates if each[1][-1] != EOS][: settings.beam]
-        if len(ended) >= settings.beam:
-            break
-    return [tokens for _, tokens in sorted(ended, reverse=True)][: settings.best]
+        kept = candidates[: settings.beam - len(ended)]
+        beams = [each for each in kept if each[1][-1] != EOS]
+        done = [each for each in kept if each[1][-1] == EOS]
+        ended += [(total / (number + 1) ** settings.length_norm, each) for total, each in done]
+    return [tokens[1:-1] for _, tokens in sorted(ended, reverse=True)][: settings.best]
 
 
 @pytest.mark.parametrize("beam", [1, 2, 3, 5])
@@ -137,6 +135,26 @@ def test_a_wider_beam_finds_a_likelier_target() -> None:
             assert two.log_probability >= one.log_probability - 1e-9
             better += two.log_probability > one.log_probability + 1e-6
     assert better > 0
+
+
+def test_the_likeliest_beginning_is_followed_to_its_end() -> None:
+    """However many unlikely ones end before: the long target of a model that is sure of it."""
+
+    class Sure(EncoderDecoder):
+        def step(self, tokens, state, encoded):
+            # 3, 4, 3, 4, ... ten times; another beginning ends at once
+            scores, state = super().step(tokens, state, encoded)
+            after = torch.where(tokens == 3, 4, 3)
+            self.number = getattr(self, "number", 0) + 1
+            sure = scores.new_zeros(scores.shape).scatter(-1, after[..., None], 9.0)
+            sure[..., EOS] = 50.0 if self.number > 10 else 4.0
+            return sure, state
+
+    model = Sure(8, 5, SETTINGS)
+    for beam in (1, 2, 5):
+        model.number = 0
+        ((best,),) = beam_search(model, sources()[:, :1], None, SearchSettings(beam=beam))
+        assert best.tokens == [3, 4] * 5
 
 
 def test_special_tokens_are_never_taken() -> None:

@@ -25,7 +25,6 @@ from ostinato.seq2seq import (
 from ostinato.train import Run, TrainSettings
 
 _DEFAULT = next(iter(EXAMPLES))
-_NUM_PAIRS = 10_000
 _BATCHES = BatchSettings(batch_size=64)
 _TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
 
@@ -53,9 +52,6 @@ def seq2seq(
             "wherever you give none.",
         ),
     ] = None,
-    num_pairs: Annotated[
-        int, typer.Option(min=2, help="Pairs that an example draws, held-out ones with them.")
-    ] = _NUM_PAIRS,
     run: Annotated[
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/seq2seq-001, and so on."),
@@ -83,7 +79,7 @@ def seq2seq(
         assert path is not None
         data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
     else:
-        data = EXAMPLES[name].make(num_pairs, pairs)
+        data = EXAMPLES[name].make(pairs)
     directory = Run.create(SEQ2SEQ.name, run)
     try:
         data.save(pairs_path(directory))

@@ -33,6 +33,9 @@ class PairSettings(Settings):
     held_out: float = setting(
         0.1, "Share of the pairs that is held out, at random.", least=0.0001, below=1
     )
+    num_pairs: int = setting(
+        10_000, "Pairs that an example draws, held-out ones with them.", least=2
+    )
 
 
 @final

@@ -20,18 +20,18 @@ class Example:
     their fields, that differ from the usual.
     """
 
-    make: Callable[[int, PairSettings], PairData]
-    """The data of so many pairs, split."""
+    make: Callable[[PairSettings], PairData]
+    """The data, split."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     drawn: bool = True
     """Whether there are as many pairs as are asked for, some of them held out."""
 
 
-def _drawn(draw: Callable[[int], list[Pair]]) -> Callable[[int, PairSettings], PairData]:
-    return lambda count, settings: PairData.split(draw(count), settings)
+def _drawn(draw: Callable[[int], list[Pair]]) -> Callable[[PairSettings], PairData]:
+    return lambda settings: PairData.split(draw(settings.num_pairs), settings)
 
 
-def two_pairs(count: int = 2, settings: PairSettings | None = None) -> PairData:
+def two_pairs(settings: PairSettings | None = None) -> PairData:
     """1 2 3 to 1 2 3 4, and 4 3 2 1 to 5 4 3 2 1: what is learned is what is held out.
 
     Source: the example encoder-decoder-coupling of Element-Research/rnn, where <bos> is 6 (GO) and
@@ -61,8 +61,8 @@ _AS_PUBLISHED: dict[str, Any] = {
 }
 
 EXAMPLES: dict[str, Example] = {
-    "dates": Example(_drawn(lambda count: dates(count))),
-    "reverse": Example(_drawn(lambda count: reversed_words(count))),
+    "dates": Example(_drawn(dates)),
+    "reverse": Example(_drawn(reversed_words)),
     "pairs": Example(two_pairs, _AS_PUBLISHED, drawn=False),
 }
 """Examples by name, the default first."""

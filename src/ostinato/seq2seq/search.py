@@ -80,12 +80,12 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """For each source of [S, B], with lengths [B], up to ``best`` targets, the best one first.
 
-    At each step the ``beam`` likeliest beginnings are kept. One that ends is done; a source is
-    searched until ``beam`` of its beginnings are, at most ``longest`` tokens far (100, where
-    None), where all have to end. The done ones are ordered by their log-probability over the number
-    of their tokens, with <eos>, to the power ``length_norm``: 0 is the log-probability alone, 1 the
-    mean of the tokens. A beam of 1 gives what `greedy` does. Raises ArgumentError for more
-    ``best`` than beams.
+    At each step the likeliest beginnings are kept, ``beam`` of them less those that have ended, so
+    that the likeliest of all is never given up before it ends (Sutskever et al. 2014); after
+    ``longest`` tokens (100, where None) all have to end. Those are then ordered by their
+    log-probability over the number of their tokens, with <eos>, to the power ``length_norm``: 0 is
+    the log-probability alone, 1 the mean of the tokens. A beam of 1 gives what `greedy` does.
+    Raises ArgumentError for more ``best`` than beams.
     """
     settings = settings or SearchSettings()
     beam, longest = settings.beam, settings.longest or _LONGEST
@@ -105,7 +105,7 @@ def beam_search(
                 model, beams.tokens(number - 1), state, encoded, last=number == longest
             )
             parents = beams.advance(chances, number, (number + 1) ** settings.length_norm)
-            if beams.done.all():
+            if beams.done:
                 break
             state = _tree.map(lambda leaf, rows=parents: leaf[rows], state)
         return [each[: settings.best] for each in beams.found()]
@@ -128,21 +128,19 @@ def _before_end(tokens: list[int]) -> list[int]:
 
 
 class _Beams:
-    """K beginnings of each of B targets, and the K best of those that have ended."""
+    """The beginnings of B targets that go on, and those that have ended, K in all for each."""
 
     def __init__(self, rows: int, beam: int, longest: int, device: torch.device) -> None:
         nothing = torch.full((rows, beam), -torch.inf, dtype=torch.float64, device=device)
-        self.beam = beam
-        # all beams begin alike: all but one have no chance
         self.chances = nothing.clone()
-        self.chances[:, 0] = 0
+        self.chances[:, 0] = 0  # all begin alike, so that one of them is enough
         self.history = torch.full((longest + 1, rows, beam), EOS, device=device)
         self.ended, self.order, self.ended_history = nothing, nothing, self.history
 
     @property
-    def done(self) -> Tensor:
-        """Whether K have ended, bool [B]."""
-        return (self.ended > -torch.inf).all(1)
+    def done(self) -> bool:
+        """Whether none goes on."""
+        return bool((self.chances == -torch.inf).all())
 
     def tokens(self, number: int) -> Tensor:
         """The tokens [K, B] at a step; <bos> before the first one."""
@@ -152,26 +150,22 @@ class _Beams:
         """Take a step, by log-probabilities [K, B, V]; where the new beams come from, [K * B]."""
         rows, beam, size = *self.chances.shape, chances.shape[-1]
         total = (self.chances[..., None] + chances.transpose(0, 1)).flatten(1)  # [B, K * V]
-        # at most K of them end, one of each beam, so that K are left to go on
-        found = total.topk(min(2 * beam, beam * size), dim=1)
-        parent, token = found.indices // size, found.indices % size
-        history = _gather(self.history, parent)
-        history[number] = token
-        ends = token == EOS
-        self._end(found.values.masked_fill(~ends, -torch.inf), history, norm)
-        going = found.values.masked_fill(ends, -torch.inf).topk(beam, dim=1)
-        self.chances, self.history = going.values, _gather(history, going.indices)
-        parent = parent.gather(1, going.indices).T  # [K, B]
-        return (parent * rows + torch.arange(rows, device=parent.device)).flatten()
+        found = total.topk(beam, dim=1)
+        free = beam - (self.ended > -torch.inf).sum(1, keepdim=True)
+        kept = found.values.masked_fill(torch.arange(beam, device=free.device) >= free, -torch.inf)
+        parent, token = found.indices // size, found.indices % size  # [B, K]
+        self.history = _gather(self.history, parent)
+        self.history[number] = token
+        self._end(kept.masked_fill(token != EOS, -torch.inf), norm)
+        self.chances = kept.masked_fill(token == EOS, -torch.inf)
+        return (parent.T * rows + torch.arange(rows, device=parent.device)).flatten()
 
-    def _end(self, chances: Tensor, history: Tensor, norm: float) -> None:
-        """Of targets with these log-probabilities [B, 2 K], keep those that belong to the best."""
-        # what ends beyond the K likeliest would not have been kept either
-        chances = chances[:, : self.beam].masked_fill(self.done[:, None], -torch.inf)
-        order = torch.cat([self.order, chances / norm], dim=1).topk(self.beam, dim=1)
+    def _end(self, chances: Tensor, norm: float) -> None:
+        """Put those that have ended, with these log-probabilities [B, K], among the others."""
+        order = torch.cat([self.order, chances / norm], dim=1).topk(chances.shape[1], dim=1)
         self.order = order.values
         self.ended = torch.cat([self.ended, chances], dim=1).gather(1, order.indices)
-        both = torch.cat([self.ended_history, history[..., : self.beam]], dim=-1)
+        both = torch.cat([self.ended_history, self.history], dim=-1)
         self.ended_history = _gather(both, order.indices)
 
     def found(self) -> list[list[Hypothesis]]:

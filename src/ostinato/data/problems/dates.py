@@ -62,21 +62,21 @@ FORMS: tuple[Callable[[datetime.date], str], ...] = (
 """The ways in which a date is written."""
 
 
-def dates(count: int = 10_000, *, seed: int = 0) -> list[tuple[str, str]]:
+def dates(num_pairs: int = 10_000, *, seed: int = 0) -> list[tuple[str, str]]:
     """Pairs such as ("Sunday, 3 May 1998", "1998-05-03"): different days from 1950 to 2049.
 
     Each is written in one of thirteen `FORMS`, drawn by the seed, in lower case for every second
     one on average; wanted is ISO 8601. As no day comes twice, none that is held out is among those
     that are learned. Raises ArgumentError for more than the 36525 days that there are.
     """
-    if count > _DAYS:
+    if num_pairs > _DAYS:
         raise ArgumentError(
-            "count", wanted=f"at most the {_DAYS} days of a hundred years", got=str(count)
+            "num_pairs", wanted=f"at most the {_DAYS} days of a hundred years", got=str(num_pairs)
         )
     generator = np.random.default_rng(seed)
-    days = generator.permutation(_DAYS)[:count]
-    forms = generator.integers(len(FORMS), size=count)
-    lower = generator.integers(2, size=count)
+    days = generator.permutation(_DAYS)[:num_pairs]
+    forms = generator.integers(len(FORMS), size=num_pairs)
+    lower = generator.integers(2, size=num_pairs)
     pairs: list[tuple[str, str]] = []
     for day, form, small in zip(days.tolist(), forms.tolist(), lower.tolist(), strict=True):
         date = FIRST + datetime.timedelta(day)
