@@ -25,7 +25,7 @@ from ostinato.seq2seq import (
 from ostinato.train import Run, TrainSettings
 
 _DEFAULT = next(iter(EXAMPLES))
-_BATCHES = BatchSettings(batch_size=64)
+_BATCHES = BatchSettings(batch_size=64, bucket=20)
 _TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
 
 Some = TypeVar("Some", bound=Settings)
@@ -47,9 +47,9 @@ def seq2seq(
         str | None,
         typer.Option(
             metavar="|".join(EXAMPLES),
-            help="Pairs that come with ostinato, in place of FILE: dates; words to be said "
-            "backwards; two pairs of numbers, with the settings of the example of Torch rnn "
-            "wherever you give none.",
+            help="Pairs that come with ostinato, in place of FILE, with settings of their own "
+            "where you give none: dates; words to be said backwards; the two pairs of numbers of "
+            "Torch rnn's example.",
         ),
     ] = None,
     run: Annotated[

@@ -6,10 +6,11 @@ trains; `greedy` and `beam_search` find targets for sources, `evaluate` measures
 `draw_alignments` shows where the decoder looks.
 """
 
+from ostinato.data.pairs import BOS, EOS, UNKNOWN, PairBatch, Pairs
 from ostinato.seq2seq.attention import Attention, Memory
 from ostinato.seq2seq.data import PairData, PairSettings, read_pairs, read_sources
 from ostinato.seq2seq.drawing import alignment, draw_alignments
-from ostinato.seq2seq.encoding import BOS, EOS, UNKNOWN, Pair, PairBatch, PairEncoding, Pairs
+from ostinato.seq2seq.encoding import Pair, PairEncoding
 from ostinato.seq2seq.evaluation import Evaluation, evaluate
 from ostinato.seq2seq.examples import EXAMPLES, Example
 from ostinato.seq2seq.model import Encoded, EncoderDecoder, Seq2SeqModelSettings

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ostinato.data import require
+from ostinato.data.pairs import BOS, EOS
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq.encoding import BOS, EOS, Pair, PairEncoding, cut
+from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
 from ostinato.seq2seq.model import EncoderDecoder, at_rest
 from ostinato.seq2seq.search import greedy
 

@@ -1,68 +1,21 @@
-"""Pairs of texts as ids and back: the tokens of each side, and three special ones.
-
-The special tokens of both sides are those of language models: <bos> stands before a target, <eos>
-after it, <unk> for what a vocabulary lacks. Padding needs none, as lengths tell it.
-"""
+"""Pairs of texts as ids and back: what a token is, and the vocabulary of each side."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Self, final
+from typing import Self, final
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ostinato.data import Samples, Vocabulary
+from ostinato.data import Pairs, Samples, Vocabulary
+from ostinato.data.pairs import SPECIAL, UNKNOWN
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.vocabulary import count_words
 
-SPECIAL = ("<bos>", "<eos>", "<unk>")
-BOS, EOS, UNKNOWN = range(3)
-NOTHING = -100
-"""The target where a row has ended, which torch's criteria leave out."""
-
 Pair = tuple[str, str]
 """A source and its target."""
-
-
-class PairBatch(NamedTuple):
-    """B pairs side by side, sources of S steps and targets of U, with padding at the end."""
-
-    source: Tensor
-    """Ids [S, B]."""
-    lengths: Tensor
-    """Steps [B] of each source."""
-    inputs: Tensor
-    """What the decoder reads, ids [U, B]: <bos>, then the target."""
-    targets: Tensor
-    """What it is to say, ids [U, B]: the target, <eos>, then -100."""
-
-    def to(self, device: torch.device | str) -> PairBatch:
-        """The batch on a device."""
-        return PairBatch(*(part.to(device) for part in self))
-
-
-@final
-class Pairs:
-    """N pairs as ids, kept without padding."""
-
-    def __init__(self, source: Samples, target: Samples) -> None:
-        self.source, self.target = source, target
-
-    def __len__(self) -> int:
-        """Pairs N."""
-        return len(self.source)
-
-    def take(self, rows: Tensor) -> PairBatch:
-        """The pairs of these rows [B] as a batch."""
-        ids, lengths = self.target.take(rows).xs, self.target.lengths[rows]
-        steps = torch.arange(len(ids) + 1)[:, None]
-        after = torch.cat([ids, ids.new_zeros(1, len(rows))])
-        after = after.masked_fill(steps == lengths, EOS).masked_fill(steps > lengths, NOTHING)
-        before = torch.cat([ids.new_full((1, len(rows)), BOS), ids])
-        return PairBatch(self.source.take(rows).xs, self.source.lengths[rows], before, after)
 
 
 @final

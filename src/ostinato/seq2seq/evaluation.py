@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ostinato.seq2seq.encoding import NOTHING, PairBatch, Pairs
+from ostinato.data import PairBatch, Pairs
 from ostinato.seq2seq.model import EncoderDecoder, at_rest
 from ostinato.seq2seq.search import Hypothesis, greedy
 
@@ -44,7 +44,7 @@ def evaluate(model: EncoderDecoder, pairs: Pairs) -> Evaluation:
         batch = batch.to(device)
         with at_rest(model):
             scores = model(batch.source, batch.lengths, batch.inputs)
-        counted = batch.targets != NOTHING
+        counted = batch.wanted
         scores, targets = scores[counted], batch.targets[counted]
         nats += F.cross_entropy(scores, targets, reduction="sum").double().item()
         right += int((scores.argmax(-1) == targets).sum())

@@ -61,7 +61,7 @@ _AS_PUBLISHED: dict[str, Any] = {
 }
 
 EXAMPLES: dict[str, Example] = {
-    "dates": Example(_drawn(dates)),
+    "dates": Example(_drawn(dates), {"epochs": 4}),
     "reverse": Example(_drawn(reversed_words)),
     "pairs": Example(two_pairs, _AS_PUBLISHED, drawn=False),
 }

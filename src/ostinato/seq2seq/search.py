@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.data import Settings, setting
+from ostinato.data.pairs import BOS, EOS, UNKNOWN
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq.encoding import BOS, EOS, UNKNOWN
 from ostinato.seq2seq.model import Encoded, EncoderDecoder, at_rest
 from ostinato.typing import State
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.data import Batches, BatchSettings
+from ostinato.data.pairs import NOTHING, PairBatch
 from ostinato.seq2seq.data import PairData
 from ostinato.seq2seq.drawing import draw_alignments
-from ostinato.seq2seq.encoding import NOTHING, PairBatch
 from ostinato.seq2seq.evaluation import evaluate
 from ostinato.seq2seq.model import EncoderDecoder
 from ostinato.typing import State
