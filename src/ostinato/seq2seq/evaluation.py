@@ -43,11 +43,10 @@ def evaluate(model: EncoderDecoder, pairs: Pairs) -> Evaluation:
     for batch in _batches(pairs):
         batch = batch.to(device)
         with at_rest(model):
-            scores = model(batch.source, batch.lengths, batch.inputs)
-        counted = batch.wanted
-        scores, targets = scores[counted], batch.targets[counted]
-        nats += F.cross_entropy(scores, targets, reduction="sum").double().item()
-        right += int((scores.argmax(-1) == targets).sum())
+            scores = model(batch.source, batch.lengths, batch.inputs)[batch.wanted]
+            targets = batch.targets[batch.wanted]
+            nats += F.cross_entropy(scores, targets, reduction="sum").item()
+            right += int((scores.argmax(-1) == targets).sum())
         tokens += len(targets)
         # what is longer than all targets cannot be right
         said += greedy(model, batch.source, batch.lengths, longest=len(batch.targets))
