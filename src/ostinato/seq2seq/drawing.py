@@ -55,8 +55,8 @@ def draw_alignments(
         weights, tokens = alignment(model, encoding, source, longest=longest)
         said = encoding.text(tokens[:-1])
         axes.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        _write(axes.set_xticks, cut(source, encoding.tokens))
-        _write(axes.set_yticks, encoding.target.decode(tokens))
+        _write(axes.xaxis, cut(source, encoding.tokens), turned=encoding.tokens != "char")
+        _write(axes.yaxis, encoding.target.decode(tokens))
         right = said == target
         axes.set_title(
             said if right else f"{said}, in truth {target}",
@@ -71,8 +71,9 @@ def draw_alignments(
     partial.replace(path)
 
 
-def _write(set_ticks: Any, tokens: Sequence[str]) -> None:
+def _write(axis: Any, tokens: Sequence[str], *, turned: bool = False) -> None:
+    """Write tokens at an axis, unless they are too many; an open box stands for a space."""
     if len(tokens) <= _WRITTEN:
         shown = ["\u2423" if token == " " else token for token in tokens]
-        turned = 90 if max(map(len, shown), default=0) > 5 and "x" in set_ticks.__name__ else 0
-        set_ticks(range(len(tokens)), shown, fontsize=8, rotation=turned)
+        axis.set_ticks(range(len(tokens)), labels=shown, fontsize=8)
+        axis.set_tick_params(rotation=90 if turned else 0)
