@@ -16,12 +16,12 @@ LEVELS = {
     **dict.fromkeys(("backends", "cell_names"), 3),
     **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention", "importance"), 5),
-    **dict.fromkeys(("data", "text", "series", "tasks", "train", "drawing"), 6),
+    **dict.fromkeys(("data", "text", "series", "seq2seq", "tasks", "train", "drawing"), 6),
     "cli": 7,
 }
 """A lower level never imports a higher one."""
 
-TASKS = {"text", "series", "tasks", "train", "drawing"}
+TASKS = {"text", "series", "seq2seq", "tasks", "train", "drawing"}
 """Level 6 but for data: siblings, which import data and not each other."""
 
 PUBLIC = 5

@@ -176,5 +176,5 @@ def test_import_costs_nothing_optional() -> None:
 def test_the_core_imports_no_task() -> None:
     code = "import ostinato, sys; print([m for m in sys.modules if m.startswith('ostinato.')])"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    tasks = ("text", "series", "tasks", "train", "cli", "data", "drawing")
+    tasks = ("text", "series", "seq2seq", "tasks", "train", "cli", "data", "drawing")
     assert not [name for name in tasks if f"'ostinato.{name}'" in made.stdout]

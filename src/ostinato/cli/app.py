@@ -18,6 +18,7 @@ from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
+from ostinato.cli.translate import translate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app.command()(sample)
 app.command()(classify)
 app.command()(tag)
 app.command()(forecast)
+app.command()(translate)
 app.command()(evaluate)
 app.command()(info)
 app.add_typer(compare, name="compare")

@@ -44,7 +44,17 @@ def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     yield from _progress(run, checkpoint, total)
     if result := run.read_result():
         yield "result", _figures(result)
-    for name in ("corpus", "table", "forecast", "model", "columns", "windows", "train"):
+    for name in (
+        "corpus",
+        "table",
+        "forecast",
+        "pairs",
+        "model",
+        "columns",
+        "windows",
+        "batches",
+        "train",
+    ):
         if section := config.get(name):
             yield f"{name} settings", _figures(section)
     yield "checkpoints", ", ".join(path.name for path in run.checkpoints()) or "none"

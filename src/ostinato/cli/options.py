@@ -13,6 +13,7 @@ import typer
 
 from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings
 from ostinato.errors import ArgumentError
+from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
 from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
 from ostinato.tasks import RECIPES, SupervisedModelSettings
 from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
@@ -31,6 +32,9 @@ ALL: tuple[type[Settings], ...] = (
     SeriesModelSettings,
     ForecastSettings,
     TableSettings,
+    PairSettings,
+    Seq2SeqModelSettings,
+    SearchSettings,
 )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from ostinato.cli.job import train_settings
 from ostinato.cli.jobs import job_of
+from ostinato.cli.train_seq2seq import seq2seq
 from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
 from ostinato.cli.train_text import text
@@ -22,6 +23,7 @@ train.command()(text)
 for recipe in RECIPES.values():
     train.command(recipe.name)(command_for(recipe))
 train.command()(series)
+train.command()(seq2seq)
 
 
 @train.callback(invoke_without_command=True)

@@ -5,10 +5,10 @@
 `open_tokens` keep tokens in a memory-mapped file.
 
 A stream becomes batches by `Columns`, many sequences in columns by `SequenceColumns`, a `Series` by
-`SeriesData`. Independent sequences are `Samples`, which `Batches` gives out. They come from tables
-(`read_labelled`, `read_series`), from files in known layouts (`read_treebank`, `read_sentiment140`,
-`read_mnist`, `Sentences`), from formulas (`ostinato.data.problems`) and with the package
-(`ostinato.data.bundled`).
+`SeriesData`. Independent sequences are `Samples`, which `Batches` gives out; two of them are
+`Pairs`. They come from tables (`read_labelled`, `read_series`), from files in known layouts
+(`read_treebank`, `read_sentiment140`, `read_mnist`, `Sentences`), from formulas
+(`ostinato.data.problems`) and with the package (`ostinato.data.bundled`).
 """
 
 from ostinato.data.batch import Batch
@@ -17,6 +17,7 @@ from ostinato.data.columns import Columns, ColumnSettings
 from ostinato.data.files import atomic, existing_file, near_names, write_json
 from ostinato.data.images import Images, ImageSettings, read_idx, read_mnist
 from ostinato.data.labelled import Encoding, Labelled, read_labelled
+from ostinato.data.pairs import PairBatch, Pairs
 from ostinato.data.reading import read_text
 from ostinato.data.requirements import require
 from ostinato.data.samples import Samples
@@ -44,6 +45,8 @@ __all__ = [
     "Images",
     "Labelled",
     "LabelledSettings",
+    "PairBatch",
+    "Pairs",
     "Piece",
     "Samples",
     "Scale",

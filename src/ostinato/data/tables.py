@@ -21,12 +21,15 @@ READERS = {
 }
 
 
-def read_table(path: str | PathLike[str], *, missing: Sequence[str] = ()) -> Any:
+def read_table(
+    path: str | PathLike[str], *, missing: Sequence[str] = (), as_text: bool = False
+) -> Any:
     """A file as a `polars.DataFrame`, read as its suffix says; ``.csv.gz`` works too.
 
     In CSV an empty field is missing, and so is one of the words ``missing``; dates are found by
-    their look. Raises ArgumentError for a path that is no file, with names that are near, for
-    another suffix, and for a damaged file; MissingPackage without Polars.
+    their look, or, ``as_text``, all fields are texts as they stand. Raises ArgumentError for a path
+    that is no file, with names that are near, for another suffix, and for a damaged file;
+    MissingPackage without Polars.
     """
     path = existing_file(path, "FILE")
     suffix = next((part for part in reversed(path.suffixes) if part != ".gz"), "").lower()
@@ -42,6 +45,8 @@ def read_table(path: str | PathLike[str], *, missing: Sequence[str] = ()) -> Any
     if READERS[suffix] == "read_csv":
         options = {"try_parse_dates": True, "null_values": list(missing)}
         options |= {"separator": "\t" if suffix == ".tsv" else ",", "infer_schema_length": None}
+        if as_text:
+            options |= {"try_parse_dates": False, "infer_schema": False}
     try:
         table = getattr(polars, READERS[suffix])(path, **options)
     except polars.exceptions.PolarsError as error:

@@ -2,11 +2,12 @@
 
 `adding`, `copy_memory`, `inverse_fixed` with its variants and `drawn_from_pools` give a `Batch` of
 N sequences, which `Samples.of` turns into samples; `repeating` and `permuted` a stream of tokens
-for `Columns`; `cosine` and `bells` a `Series`.
+for `Columns`; `cosine` and `bells` a `Series`; `dates` and `reversed_words` pairs of texts.
 """
 
 from ostinato.data.problems.adding import adding
 from ostinato.data.problems.copying import copy_memory
+from ostinato.data.problems.dates import dates
 from ostinato.data.problems.inverse import (
     InverseSettings,
     curve,
@@ -20,6 +21,7 @@ from ostinato.data.problems.inverse import (
 )
 from ostinato.data.problems.pools import drawn_from_pools
 from ostinato.data.problems.repeating import permuted, repeating
+from ostinato.data.problems.reversing import reversed_words
 from ostinato.data.problems.waves import bells, cosine
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "copy_memory",
     "cosine",
     "curve",
+    "dates",
     "drawn_from_pools",
     "inverse_direct",
     "inverse_fixed",
@@ -38,5 +41,6 @@ __all__ = [
     "permuted",
     "read_inverse",
     "repeating",
+    "reversed_words",
     "write_inverse",
 ]

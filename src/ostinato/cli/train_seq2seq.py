@@ -1,0 +1,144 @@
+"""``ostinato train seq2seq``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from ostinato import __version__
+from ostinato.cli.options import check_length, given, in_epochs, with_settings
+from ostinato.cli.screen import say
+from ostinato.cli.seq2seq_job import SEQ2SEQ, pairs_path
+from ostinato.cli.training import train_run
+from ostinato.data import BatchSettings, Settings
+from ostinato.errors import ArgumentError
+from ostinato.seq2seq import (
+    EXAMPLES,
+    PairData,
+    PairSettings,
+    Seq2SeqModelSettings,
+    read_pairs,
+)
+from ostinato.train import Run, TrainSettings
+
+_DEFAULT = next(iter(EXAMPLES))
+_BATCHES = BatchSettings(batch_size=64, bucket=20)
+_TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
+
+Some = TypeVar("Some", bound=Settings)
+
+
+@with_settings(pairs=PairSettings, model=Seq2SeqModelSettings, batches=_BATCHES, training=_TRAINING)
+def seq2seq(
+    context: typer.Context,
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="A table with a pair in each row: CSV, TSV, Parquet or JSON lines. Without one: "
+            "dates as people write them, to be said as 1998-05-03.",
+        ),
+    ] = None,
+    *,
+    example: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(EXAMPLES),
+            help="Pairs that come with ostinato, in place of FILE, with settings of their own "
+            "where you give none: dates; words to be said backwards; the two pairs of numbers of "
+            "Torch rnn's example.",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="A new directory for the run; by default runs/seq2seq-001, and so on."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
+    ] = False,
+    pairs: PairSettings,
+    model: Seq2SeqModelSettings,
+    batches: BatchSettings,
+    training: TrainSettings,
+) -> None:
+    """Train an encoder and a decoder to turn sequences into sequences.
+
+    It leaves a run directory with settings, metrics, checkpoints, curves and a picture of the
+    attention; [bold]ostinato translate RUN[/] uses it.
+
+    Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
+    """
+    check_length(context, training)
+    name = _example(context, path, example)
+    model, batches = _own(context, model, name), _own(context, batches, name)
+    training = in_epochs(context, _own(context, training, name))
+    if name is None:
+        assert path is not None
+        data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
+    else:
+        data = EXAMPLES[name].make(pairs)
+    directory = Run.create(SEQ2SEQ.name, run)
+    try:
+        data.save(pairs_path(directory))
+        config: dict[str, Any] = {
+            "ostinato": __version__,
+            "task": SEQ2SEQ.name,
+            "source": str(path) if path else f"example {name}",
+            "pairs": pairs.replace(tokens=data.tokens).as_dict(),
+            "model": model.as_dict(),
+            "batches": batches.as_dict(),
+            "train": training.as_dict(),
+        }
+        task = SEQ2SEQ.build(directory, config)
+        directory.write_config(config)
+    except BaseException:
+        # Nothing has been trained: leave no empty run behind.
+        directory.discard()
+        raise
+    say(data.summary(), as_json=as_json)
+    train_run(directory, SEQ2SEQ, task, training, as_json=as_json)
+
+
+def _example(context: typer.Context, path: Path | None, example: str | None) -> str | None:
+    """The name of the example, None with a file. Raises ArgumentError for flags of the other."""
+    if path is not None:
+        for flag in ("example", "num_pairs"):
+            if given(context, flag):
+                flag = f"--{flag.replace('_', '-')}"
+                raise ArgumentError(
+                    flag,
+                    wanted=f"either {flag} or a file",
+                    got=f"{flag} and {path}",
+                    remedy="Leave one of them out.",
+                )
+        return None
+    example = example or _DEFAULT
+    if example not in EXAMPLES:
+        raise ArgumentError(
+            "--example",
+            wanted=f"one of {', '.join(EXAMPLES)}",
+            got=repr(example),
+            remedy="To train on your own pairs, name their file without --example.",
+        )
+    fixed = () if EXAMPLES[example].drawn else ("num_pairs", "held_out")
+    for name in ("source", "target", "tokens", "min_frequency", *fixed):
+        if given(context, name):
+            raise ArgumentError(
+                "FILE",
+                wanted="the table that the flags are about",
+                got=f"--{name.replace('_', '-')} with the example {example}",
+                remedy="Name it: ostinato train seq2seq FILE ...",
+            )
+    return example
+
+
+def _own(context: typer.Context, settings: Some, example: str | None) -> Some:
+    """Settings with those of the example wherever the user has given none."""
+    chosen = EXAMPLES[example].settings if example else {}
+    fields = [field.name for field in dataclasses.fields(settings)]
+    return settings.replace(
+        **{name: v for name, v in chosen.items() if name in fields and not given(context, name)}
+    )

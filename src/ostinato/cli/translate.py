@@ -1,0 +1,97 @@
+"""``ostinato translate RUN [FILE]``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ostinato.cli.job import open_run
+from ostinato.cli.options import with_settings
+from ostinato.cli.screen import note
+from ostinato.cli.seq2seq_job import load, pair_settings
+from ostinato.errors import ArgumentError
+from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
+
+# Sources that are searched side by side.
+_ROWS = 50
+
+
+@with_settings(search=SearchSettings)
+def translate(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run of seq2seq, or one of its checkpoint files."),
+    ],
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A table with a source in each row."),
+    ] = None,
+    *,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A source, in place of FILE; may be given again.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The column of the sources, where it is not that of the run.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a source.")
+    ] = False,
+    search: SearchSettings,
+) -> None:
+    """Turn sources into targets with the best weights of a run, by beam search.
+
+    One line for each output: with --best above 1, its source's number and its log-probability too.
+    """
+    task = load(run)
+    texts = _texts(run, path, text or [], source)
+    _tell_unknown(task, texts)
+    torch.set_num_threads(1)  # the batches are small
+    search = search.replace(longest=search.longest or 2 * task.longest)
+    samples = task.encoding.sources(texts)
+    for rows in torch.arange(len(texts)).split(_ROWS):
+        batch = samples.take(rows).xs.to(task.device), samples.lengths[rows].to(task.device)
+        found = beam_search(task.model, *batch, search)
+        for row, each in zip(rows.tolist(), found, strict=True):
+            print(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
+
+
+def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -> list[str]:
+    if (path is None) == (not texts):
+        got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
+        raise ArgumentError("FILE", wanted="either a table of sources or --text", got=got)
+    if path is None:
+        if source is not None:
+            raise ArgumentError(
+                "--source", wanted="a column of a table", got="--text, which has no columns"
+            )
+        return texts
+    return read_sources(path, source or pair_settings(open_run(run)[0]).source)
+
+
+def _tell_unknown(task: Seq2SeqTask, texts: list[str]) -> None:
+    if unknown := task.encoding.unknown(texts):
+        shown = ", ".join(map(repr, unknown[:10]))
+        note(f"{len(unknown)} in the sources not known to the model, read as <unk>: {shown}")
+
+
+def _told(
+    task: Seq2SeqTask,
+    row: int,
+    source: str,
+    found: list[Hypothesis],
+    *,
+    best: int,
+    as_json: bool,
+) -> str:
+    texts = [(task.encoding.text(each.tokens), each.log_probability) for each in found]
+    if as_json:
+        outputs = [{"text": text, "log_probability": chance} for text, chance in texts]
+        record = {"row": row + 1, "source": source, "outputs": outputs}
+        return json.dumps(record, ensure_ascii=False)
+    if best == 1:
+        return texts[0][0]
+    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {text}" for text, chance in texts)
