@@ -21,6 +21,7 @@ COMMANDS = {
     "classify": SHORT,
     "tag": f"words.csv --tokens space {SHORT} --batch-size 5",
     "series": SHORT,
+    "seq2seq": f"--example reverse --num-pairs 60 {SHORT} --batch-size 9",
     "text": f"verse.txt {' '.join(SMALL)} {SHORT} --input-dropout 0",
 }
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato.data.batch import Batch
+from ostinato.data.pairs import PairBatch
 from ostinato.data.windows import Window
 from ostinato.errors import ArgumentError
 from ostinato.typing import State
@@ -123,9 +124,9 @@ def split_rows(batch: Any, number: int, count: int) -> tuple[Any, float]:
 
     A `Batch`, or a tree of tensors: [T, B, ...] are cut along B, their second dimension, and
     vectors [B] along their only one. A batch with targets for each step counts by its steps, and a
-    `Window` by the values that are wanted, as a mean over all of them does; a loss that is another
-    kind of sum (such as one of means, one for each step, over rows of unlike lengths) comes out
-    near that of one process. Raises ArgumentError for fewer rows than processes, and where the
+    `Window` or a `PairBatch` by what is wanted, as a mean over all of it does; a loss that is
+    another kind of sum (such as one of means, one for each step, over rows of unlike lengths) comes
+    out near that of one process. Raises ArgumentError for fewer rows than processes, and where the
     tensors have different numbers of rows.
     """
     if isinstance(batch, Batch):
@@ -142,7 +143,7 @@ def split_rows(batch: Any, number: int, count: int) -> tuple[Any, float]:
         )
     part = _rows_of(rows[0], number, count)
     cut = _tree.map(lambda leaf: leaf[part] if leaf.dim() == 1 else leaf[:, part], batch)
-    share = cut.wanted.sum() if isinstance(cut, Window) else part.stop - part.start
+    share = cut.wanted.sum() if isinstance(cut, PairBatch | Window) else part.stop - part.start
     return cut, float(share)
 
 
