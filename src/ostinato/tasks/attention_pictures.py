@@ -60,15 +60,12 @@ class Shown:
 
 def _boxes(model: VisualAttention, places: Tensor) -> Tensor:
     (height, width), made = model.side, model.settings
-    sides = [made.patch * made.scale**level for level in range(made.depth)]
-    y, x = places.unbind(-1)
-    boxes = [
-        torch.stack(
-            [first(y, height, side), first(x, width, side), torch.full_like(y, side)], dim=-1
-        )
-        for side in sides
-    ]
-    return torch.stack(boxes, dim=2)
+    levels: list[Tensor] = []
+    for level in range(made.depth):
+        side = made.patch * made.scale**level
+        top, left = first(places[..., 0], height, side), first(places[..., 1], width, side)
+        levels.append(torch.stack([top, left, torch.full_like(top, side)], dim=-1))
+    return torch.stack(levels, dim=2)
 
 
 def draw_glimpses(path: Path, shown: Shown) -> None:
