@@ -94,6 +94,7 @@ REFUSED = {
     "train attention nowhere": "nowhere, which does not exist",
     "train attention --patch 9": "--patch: wanted at most 8, for images of 8 x 8, got 9",
     "train attention --canvas 7": "--canvas: wanted a field for images of 8 x 8, got 7",
+    "train attention --copies 4": "--copies: wanted a field to put copies into",
     "train attention --glimpses 0": "--glimpses: wanted a number of at least 1, got 0",
     "train attention --unit-pixels 5": "--unit-pixels: wanted at most 4",
     "train attention --look randm": "Did you mean random?",

@@ -37,6 +37,16 @@ class FieldSettings(Settings):
     )
     data_seed: int = setting(0, "Seed of the places, which --seed leaves alone.", least=0)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.copies > 1 and not self.canvas:
+            raise ArgumentError(
+                "copies",
+                wanted="a field to put copies into",
+                got=f"{self.copies}, without a canvas",
+                remedy="Give its side too, such as canvas=20.",
+            )
+
 
 def on_canvas(images: Samples, side: int, *, copies: int = 1, seed: int = 0) -> Samples:
     """Images as sequences of rows, each at ``copies`` random places of a field of zeros.

@@ -39,12 +39,14 @@ class VisualAttentionSettings(CellSettings):
     joint: int = setting(128, "Units that join the two.", least=1)
     std: float = setting(
         0.11,
-        "Deviation of the places that are drawn in training, as a share of the way that they can "
-        "take, from one end to the other.",
+        "Deviation of the places that are drawn in training, as a share of a side (or of twice "
+        "unit-pixels).",
         least=1e-3,
     )
     unit_pixels: float = setting(
-        0.0, "How far from the middle a place can be, in pixels; 0: as the border.", least=0
+        0.0,
+        "How far from the middle a place can be, in pixels; 0 allows all of the image.",
+        least=0,
     )
     reward: float = setting(
         0.1,
@@ -141,9 +143,11 @@ class VisualAttention(nn.Module):
 
 @final
 class Sensor(nn.Module):
-    """What is seen and where: (images [B, 1, H, W], places [B, 2]) to g [B, joint]::
+    """What is seen, and where::
 
-    g = relu(joint([relu(what(patches)), relu(where(place))]))
+        g = relu(joint([relu(what(patches)), relu(where(place))]))
+
+    Takes the pair (images [B, 1, H, W], places [B, 2]) to g [B, joint].
     """
 
     def __init__(self, settings: VisualAttentionSettings) -> None:
@@ -174,7 +178,7 @@ class Locator(nn.Module):
     ) -> None:
         super().__init__()
         self.mean = nn.Sequential(nn.Linear(hidden, 2), nn.Hardtanh())
-        # from -1 to 1 there are 2, of which std is a share
+        # from -1 to 1 it is 2, of which std is a share
         normal = partial(Normal, scale=2 * settings.std)
         learned = settings.look == "learned"
         self.draw = Reinforce(
