@@ -121,9 +121,9 @@ def _table(
 def _image(
     axes: Any, top: float, left: float, image: Tensor, most: float, colour: str = FAINT
 ) -> None:
+    """An image in a frame, its longer side 1; ink of ``most`` is black."""
     height, width = (length / max(image.shape) for length in image.shape)
     where = (left, left + width, top + height, top)
-    # numbers at either end would be lost in a picture that is smaller than its images
     axes.imshow(image.numpy(), cmap="Greys", vmin=0, vmax=most, extent=where)
     _rectangle(axes, (top, left, height, width), colour, 1)
 
