@@ -216,7 +216,7 @@ def commands(group: Any, name: str = "ostinato") -> Iterator[tuple[str, Any]]:
 
 def test_row_106_every_flag_has_help_and_a_default(call) -> None:
     found = dict(commands(typer.main.get_command(app)))
-    tasks = ("text", "adding", "copy", "toy", "cos", "digits", "classify", "tag")
+    tasks = ("text", "adding", "copy", "toy", "cos", "digits", "attention", "classify", "tag")
     assert {f"ostinato train {task}" for task in tasks} <= set(found)
     for name, command in found.items():
         assert (command.help or "").strip(), name

@@ -49,25 +49,32 @@ def glimpse(
 
 def crop(images: Tensor, locations: Tensor, height: int, width: int) -> Tensor:
     """Patches [B, C, height, width] round (y, x), with zeros outside of the image."""
-    above, left = (height - 1) // 2, (width - 1) // 2
-    # a patch of an even size is a pixel wider than what lies round an image of one pixel
-    right, below = (
-        max(left, width - left - images.shape[3]),
-        max(above, height - above - images.shape[2]),
-    )
+    above, below = margins(images.shape[2], height)
+    left, right = margins(images.shape[3], width)
     padded = F.pad(images, (left, right, above, below))
-    rows = span(locations[:, 0], padded.shape[2], height)
-    columns = span(locations[:, 1], padded.shape[3], width)
+    pixels = torch.arange(max(height, width), device=images.device)
+    rows = above + first(locations[:, 0, None], images.shape[2], height) + pixels[:height]
+    columns = left + first(locations[:, 1, None], images.shape[3], width) + pixels[:width]
     batch = torch.arange(len(images), device=images.device)[:, None, None]
     # the two index tensors round the slice of the channels send these to the end
     return padded[batch, :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
 
 
-def span(location: Tensor, length: int, size: int) -> Tensor:
-    """Indices [B, size] of the pixels round a location [B] from -1 to 1, in one dimension."""
-    room = length - size
-    start = ((location.detach() + 1) / 2 * room).clamp(0, room).floor().long()
-    return start[:, None] + torch.arange(size, device=location.device)
+def margins(length: int, size: int) -> tuple[int, int]:
+    """The zeros before and after an image, in one dimension, so that patches fit at its borders."""
+    before = (size - 1) // 2
+    # a patch of an even size is a pixel wider than what lies round an image of one pixel
+    return before, max(before, size - before - length)
+
+
+def first(location: Tensor, length: int, size: int) -> Tensor:
+    """The first pixel [...] of the patch round a location [...] from -1 to 1, in one dimension.
+
+    It is one of the image of ``length`` pixels, or below 0 in the zeros before it.
+    """
+    before, after = margins(length, size)
+    room = before + length + after - size
+    return ((location.detach() + 1) / 2 * room).clamp(0, room).floor().long() - before
 
 
 def check_tensors(images: Tensor, locations: Tensor) -> None:

@@ -17,7 +17,7 @@ from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
-from ostinato.tasks import RECIPES, Recipe, SupervisedModelSettings, SupervisedTask
+from ostinato.tasks import RECIPES, CellSettings, Recipe, SupervisedTask
 from ostinato.train import DivergedError, Run, Solver, TrainSettings
 from ostinato.train.run import make_named, next_free
 
@@ -53,7 +53,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
             bool, typer.Option("--json", help="Print compare.json, and nothing else.")
         ] = False,
         data: Settings,
-        model: SupervisedModelSettings,
+        model: CellSettings,
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:

@@ -12,7 +12,7 @@ from typing import Any, final
 from ostinato.cell_names import make_cell
 from ostinato.data import write_json
 from ostinato.errors import ArgumentError
-from ostinato.tasks import SupervisedModelSettings, SupervisedTask
+from ostinato.tasks import CellSettings, SupervisedTask
 from ostinato.tasks.drawing import COLOURS, TRUTH, picture
 from ostinato.train import Run, Solver
 
@@ -22,7 +22,7 @@ class Contestant:
     """A cell of the comparison."""
 
     name: str
-    model: SupervisedModelSettings
+    model: CellSettings
 
     @property
     def folder(self) -> str:
@@ -50,7 +50,7 @@ class Trained:
         return min(self.values)
 
 
-def contestants(cells: str, model: SupervisedModelSettings) -> list[Contestant]:
+def contestants(cells: str, model: CellSettings) -> list[Contestant]:
     """The cells of ``elman@64,lstm``. Raises ArgumentError for what is no cell, size, or twice."""
     found: list[Contestant] = []
     for name in filter(None, (part.strip() for part in cells.split(","))):

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ostinato.cli.job import Reading, open_run
-from ostinato.cli.jobs import job_of
+from ostinato.cli.job import Job, Reading, open_run
+from ostinato.cli.jobs import JOBS, job_of
 from ostinato.cli.screen import say
 from ostinato.data import atomic
+from ostinato.errors import ArgumentError
 from ostinato.train import Run, RunError
 
 
@@ -42,6 +43,15 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Draw the pictures of toy, cos and attention there, too."
+        ),
+    ] = None,
+    stochastic: Annotated[
+        bool, typer.Option(help="attention: look at drawn places, in place of their mean.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
@@ -55,11 +65,25 @@ def evaluate(
         raise RunError(
             str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
-    figures, said = job.evaluate(opened, checkpoint, paths or [], Reading(columns, encoding))
+    _check_options(job, pictures=pictures, stochastic=stochastic)
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+    reading = Reading(columns, encoding, pictures, stochastic)
+    figures, said = job.evaluate(opened, checkpoint, paths or [], reading)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
     print(json.dumps(figures) if as_json else said)
+
+
+def _check_options(job: Job, **options: Path | bool | None) -> None:
+    """Raise ArgumentError for an option that means nothing for this task."""
+    for name, value in options.items():
+        if value and name not in job.options:
+            known = [other.name for other in JOBS.values() if name in other.options]
+            raise ArgumentError(
+                f"--{name}", wanted=f"a run of {' or '.join(known)}", got=f"one of {job.name}"
+            )
 
 
 def write_curves(run: Run, path: Path) -> None:

@@ -17,10 +17,12 @@ Judged = tuple[dict[str, Any], str]
 
 @dataclass(frozen=True)
 class Reading:
-    """How the files are read that a run is measured on."""
+    """How a run is measured, and how the files are read that it is measured on."""
 
     columns: int = 1
     encoding: str = "utf-8"
+    pictures: Path | None = None
+    stochastic: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Job:
     """Which backend runs what of the model, on a batch of its data."""
     use: str = "ostinato evaluate {run}"
     """The command to be told at the end of a training."""
+    options: tuple[str, ...] = ()
+    """What `evaluate` takes for this task of ``pictures`` and ``stochastic``, which few have."""
 
 
 def train_settings(config: Mapping[str, Any], run: Run) -> TrainSettings:

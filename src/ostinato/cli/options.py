@@ -28,6 +28,7 @@ ALL: tuple[type[Settings], ...] = (
     BatchSettings,
     SupervisedModelSettings,
     *(type(recipe.data) for recipe in RECIPES.values()),
+    *(type(recipe.model) for recipe in RECIPES.values()),
     WindowSettings,
     SeriesModelSettings,
     ForecastSettings,

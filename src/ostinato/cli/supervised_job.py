@@ -24,8 +24,8 @@ from ostinato.tasks import (
     Problem,
     Recipe,
     SequenceModel,
-    SupervisedModelSettings,
     SupervisedTask,
+    VisualAttention,
 )
 from ostinato.train import Run
 from ostinato.train.randomness import seed_everything
@@ -35,11 +35,11 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
     """The task of a run, its weights drawn by the seed of the config."""
     where = str(run.config_path)
     batches = BatchSettings.from_dict(section(config, "batches", run), where)
-    model = SupervisedModelSettings.from_dict(section(config, "model", run), where)
+    model = type(recipe.model).from_dict(section(config, "model", run), where)
     problem = build_problem(recipe, run, config)
     training = train_settings(config, run)
     seed_everything(training.seed)
-    made = build_model(problem, model).to(training.torch_device())
+    made = recipe.make(problem, model).to(training.torch_device())
     return SupervisedTask(
         recipe.name, made, problem, batches, seed=training.seed, folder=run.folder
     )
@@ -52,22 +52,11 @@ def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Proble
     return recipe.problem(settings, Path(source) if source else None, run.folder)
 
 
-def build_model(problem: Problem, settings: SupervisedModelSettings) -> SequenceModel:
-    """A model for a problem, with new weights."""
-    per_step = problem.train.per_step
-    outputs = problem.aim.outputs
-    return SequenceModel(
-        problem.inputs, outputs, settings, tokens=problem.tokens, per_step=per_step
-    )
-
-
 def describe(task: SupervisedTask) -> str:
     """The model in a few words."""
     number = sum(p.numel() for p in task.model.parameters())
-    assert isinstance(task.model, SequenceModel)
-    settings = task.model.settings
-    ways = "" if settings.direction == "forward" else f" {settings.direction}"
-    return f"{settings.cell} {settings.layers} x {settings.size}{ways}, {number:,} parameters"
+    assert isinstance(task.model, SequenceModel | VisualAttention)
+    return f"{task.model.summary()}, {number:,} parameters"
 
 
 def conclude(task: SupervisedTask) -> Judged:
@@ -75,11 +64,18 @@ def conclude(task: SupervisedTask) -> Judged:
     return task.conclude()
 
 
-def load(path: Path, names: Sequence[str] = tuple(RECIPES)) -> SupervisedTask:
-    """The task of a run with its best weights. Raises RunError for a task of another name."""
+def load(
+    path: Path, names: Sequence[str] = tuple(RECIPES), *, stochastic: bool = False
+) -> SupervisedTask:
+    """The task of a run with its best weights. Raises RunError for a task of another name.
+
+    ``stochastic`` lets attention draw its places, whatever its settings say.
+    """
     run, checkpoint = open_run(path)
     config = run.read_config()
     check_task(config, names, run)
+    if stochastic:
+        config["model"] = section(config, "model", run) | {"stochastic": True}
     task = build(RECIPES[config["task"]], run, config)
     load_best(task.model, run, checkpoint)
     task.model.eval()
@@ -88,10 +84,10 @@ def load(path: Path, names: Sequence[str] = tuple(RECIPES)) -> SupervisedTask:
 
 def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
     """The figures on what is held out, or on a table with labels."""
-    task = load(checkpoint or run.folder)
+    task = load(checkpoint or run.folder, stochastic=reading.stochastic)
     if paths:
         task = _on_file(task, run, paths)
-    task.folder = None  # pictures belong to the end of a training
+    task.folder = reading.pictures  # those in the run belong to the end of its training
     return task.conclude()
 
 
@@ -118,7 +114,7 @@ def labelled_settings(run: Run) -> LabelledSettings:
 
 def explain_model(task: SupervisedTask) -> str:
     """Which backend runs each layer, on a batch of the data."""
-    assert isinstance(task.model, SequenceModel)
+    assert isinstance(task.model, SequenceModel | VisualAttention)
     batch = next(task.batches(0, 0)).to(task.device)
     return "\n".join(map(str, task.model.explain(batch.xs, batch.lengths)))
 
@@ -126,6 +122,11 @@ def explain_model(task: SupervisedTask) -> str:
 def job_for(recipe: Recipe) -> Job:
     """The job of a recipe."""
     use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
+    options: dict[str, tuple[str, ...]] = {
+        "toy": ("pictures",),
+        "cos": ("pictures",),
+        "attention": ("pictures", "stochastic"),
+    }
     return Job(
         recipe.name,
         partial(build, recipe),
@@ -134,4 +135,5 @@ def job_for(recipe: Recipe) -> Job:
         evaluate,
         explain_model,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
+        options.get(recipe.name, ()),
     )

@@ -18,7 +18,7 @@ from ostinato.data import BatchSettings
 from ostinato.data.files import suggestion
 from ostinato.data.settings import Settings
 from ostinato.errors import ArgumentError
-from ostinato.tasks import Recipe, SupervisedModelSettings
+from ostinato.tasks import CellSettings, Recipe
 from ostinato.train import Run, TrainSettings
 
 
@@ -38,7 +38,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
             bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
         ] = False,
         data: Settings,
-        model: SupervisedModelSettings,
+        model: CellSettings,
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:
@@ -106,7 +106,7 @@ def config_of(
     recipe: Recipe,
     source: Path | None,
     data: Settings,
-    model: SupervisedModelSettings,
+    model: CellSettings,
     batches: BatchSettings,
     training: TrainSettings,
 ) -> dict[str, Any]:

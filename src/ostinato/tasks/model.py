@@ -14,15 +14,22 @@ from ostinato import BiSequencer, Explanation, explain, last, unroll
 from ostinato.cell import Cell
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
 from ostinato.data.settings import Settings, setting
+from ostinato.tasks.problem import Problem
 
 
 @dataclass(frozen=True)
-class SupervisedModelSettings(Settings):
-    """The parts of a model over sequences and their sizes."""
+class CellSettings(Settings):
+    """The cell of a model; what `ostinato compare` changes."""
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers.", least=1)
     size: int = setting(64, "Hidden units of each layer.", least=1)
+
+
+@dataclass(frozen=True)
+class SupervisedModelSettings(CellSettings):
+    """The parts of a model over sequences and their sizes."""
+
+    layers: int = setting(1, "Recurrent layers.", least=1)
     direction: str = setting(
         "forward",
         "Read each sequence from its start, from its end, or both ways side by side.",
@@ -92,6 +99,12 @@ class SequenceModel(nn.Module):
             ys = self.dropout(layer(ys, lengths=lengths))
         return self.readout(ys if self.per_step else self._ends(ys, lengths))
 
+    def summary(self) -> str:
+        """The model in a few words."""
+        made = self.settings
+        ways = "" if made.direction == "forward" else f" {made.direction}"
+        return f"{made.cell} {made.layers} x {made.size}{ways}"
+
     def explain(self, xs: Tensor, lengths: Tensor | None = None) -> list[Explanation]:
         """Which backend runs each layer on such a batch, the first layer first."""
         said, ys = [], self._embedded(xs)
@@ -114,6 +127,14 @@ class SequenceModel(nn.Module):
         if self.settings.direction == "backward":
             return ys[0]
         return torch.cat([last(ys[..., : self.width], lengths), ys[0, :, self.width :]], dim=-1)
+
+
+def sequence_model(problem: Problem, settings: SupervisedModelSettings) -> SequenceModel:
+    """A model for a problem, with new weights."""
+    per_step, outputs = problem.train.per_step, problem.aim.outputs
+    return SequenceModel(
+        problem.inputs, outputs, settings, tokens=problem.tokens, per_step=per_step
+    )
 
 
 def _layers(width: int, settings: SupervisedModelSettings) -> Iterator[nn.Module]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import Any, final
 
-from ostinato.data import Encoding, Samples
+from torch import Tensor
+
+from ostinato.data import Batch, Encoding, Samples
 from ostinato.tasks.aim import Aim
 
-if TYPE_CHECKING:
-    from ostinato.tasks.model import SequenceModel
-
-Report = Callable[["SequenceModel", Path | None], Mapping[str, float]]
+Report = Callable[[Any, Path | None], Mapping[str, float]]
 """Further figures of a trained model, and pictures of it in a folder where one is given."""
+
+Loss = Callable[[Any, Batch], Tensor]
+"""What to make small, a scalar, for a model and a batch."""
 
 
 @final
@@ -23,7 +25,8 @@ class Problem:
     """Samples to learn from, others to be judged by, and what is asked.
 
     ``tokens`` counts the ids that steps are; 0 where steps are numbers. ``encoding`` is how files
-    of the user become samples; None where there are none.
+    of the user become samples; None where there are none. ``loss`` is what training makes small
+    where that is more than the aim's loss of the outputs.
     """
 
     train: Samples
@@ -33,6 +36,7 @@ class Problem:
     tokens: int = 0
     encoding: Encoding | None = None
     report: Report | None = None
+    loss: Loss | None = None
 
     @property
     def inputs(self) -> int:

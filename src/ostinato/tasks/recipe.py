@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from torch import nn
+
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings, setting
-from ostinato.tasks.model import SupervisedModelSettings
+from ostinato.tasks.model import CellSettings, SupervisedModelSettings, sequence_model
 from ostinato.tasks.problem import Problem
 
 
@@ -43,10 +45,12 @@ class Recipe:
     """Its help: what is learned, and a sentence on how."""
     data: Settings
     problem: Callable[[Any, Path | None, Path], Problem]
-    model: SupervisedModelSettings = field(default_factory=SupervisedModelSettings)
+    model: CellSettings = field(default_factory=SupervisedModelSettings)
     batches: BatchSettings = field(default_factory=BatchSettings)
     training: Mapping[str, Any] = field(default_factory=dict[str, Any])
     source: str = ""
     """What a file or folder of the user is for; empty where the task takes none."""
     reads_columns: bool = False
     """Whether the settings of data are about that file, and mean nothing without it."""
+    make: Callable[[Problem, Any], nn.Module] = sequence_model
+    """The model of a problem by its settings, with new weights."""

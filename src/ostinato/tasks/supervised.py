@@ -66,6 +66,8 @@ class SupervisedTask:
     def loss(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         """The mean loss of a batch."""
         batch = batch.to(self.device)
+        if self.problem.loss is not None:
+            return self.problem.loss(self.model, batch), ()
         return self.problem.aim.loss(self.model(batch.xs, batch.lengths), batch), ()
 
     def figures(self, loss: float) -> dict[str, float]:
@@ -95,7 +97,7 @@ class SupervisedTask:
         said = f"held-out {tell(figures)}\nwho always says the same: {tell(baseline)}"
         figures |= {f"baseline_{name}": value for name, value in baseline.items()}
         if self.problem.report is not None:
-            further = dict(self.problem.report(self.model, self.folder))  # pyright: ignore
+            further = dict(self.problem.report(self.model, self.folder))
             said += "".join(f"\n{name.replace('_', ' ')}: {v:.5g}" for name, v in further.items())
             figures |= further
         if isinstance(self.problem.aim, Classification):
@@ -109,12 +111,14 @@ class SupervisedTask:
 def predict(model: nn.Module, samples: Samples) -> Tensor:
     """Outputs [N, C] of N samples, or [S, C] of all their steps; on the CPU.
 
-    The random state and the training mode of the model are left as they were.
+    The random state and the training mode of the model are left as they were; a model that draws
+    something draws the same each time.
     """
     device, was_training, found = next(model.parameters()).device, model.training, []
     model.eval()
     try:
         with torch.random.fork_rng():
+            torch.manual_seed(0)
             for rows in torch.arange(len(samples)).split(_ROWS):
                 batch = samples.take(rows).to(device)
                 ys = model(batch.xs, batch.lengths)
