@@ -8,8 +8,9 @@ from small_model import SMALL, VERSE
 
 from ostinato.cli import main
 
+SMALL_MODEL = "--steps 6 --validate-every 3 --sample-every 0 --json --size 8"
 # dropout would draw other masks in each process
-SHORT = "--steps 6 --validate-every 3 --sample-every 0 --json --size 8 --dropout 0"
+SHORT = f"{SMALL_MODEL} --dropout 0"
 # the last batch is a small one
 DRAWN = f"{SHORT} --num-train 44 --num-held-out 10 --batch-size 9"
 COMMANDS = {
@@ -18,12 +19,15 @@ COMMANDS = {
     "toy": f"{DRAWN} --kind variable --log-every 1",
     "cos": f"{SHORT} --num-values 100",
     "digits": SHORT,
+    "attention": SMALL_MODEL,
     "classify": SHORT,
     "tag": f"words.csv --tokens space {SHORT} --batch-size 5",
     "series": SHORT,
     "seq2seq": f"--example reverse --num-pairs 60 {SHORT} --batch-size 9",
     "text": f"verse.txt {' '.join(SMALL)} {SHORT} --input-dropout 0",
 }
+DRAWS = {"attention"}
+"""Tasks that draw something else in each process: the places to look at."""
 
 
 def write_data() -> None:

@@ -76,5 +76,8 @@ def test_two_processes_train_every_task_as_one_does(every: Path, name: str) -> N
     alone, both = (Run(every / where / name).metrics() for where in ("alone", "both"))
     assert [record["step"] for record in both] == list(range(1, 7))
     for one, two in zip(alone, both, strict=True):
+        if name in every_task.DRAWS:
+            assert two["loss"] != one["loss"]
+            continue
         wanted = {key: one[key] for key in SHOWN if key in one}
         assert {key: two.get(key) for key in wanted} == pytest.approx(wanted, rel=1e-3)
