@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.train import Run, draw_curves
-from ostinato.train.curves import _means
+from ostinato.train.curves import means
 
 
 @pytest.mark.parametrize("number", [1, 2, 1000])
@@ -30,7 +30,7 @@ def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
     assert not run.curves_path.exists()
 
 
-def test_many_steps_become_means() -> None:
-    steps, values = _means(list(range(900)), [float(i) for i in range(900)])
+def test_many_steps_becomemeans() -> None:
+    steps, values = means(list(range(900)), [float(i) for i in range(900)])
     assert len(steps) == 300
     assert steps[0] == values[0] == 1.0

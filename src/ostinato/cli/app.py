@@ -16,6 +16,7 @@ from ostinato.cli.evaluate import evaluate
 from ostinato.cli.explain import explain
 from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
+from ostinato.cli.report import report
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
 
@@ -33,6 +34,7 @@ app.command()(tag)
 app.command()(forecast)
 app.command()(evaluate)
 app.command()(info)
+app.command()(report)
 app.add_typer(compare, name="compare")
 app.command()(explain)
 app.command()(draw)

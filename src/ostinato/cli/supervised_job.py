@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ostinato.cli.hidden import of_sequence
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -27,7 +28,7 @@ from ostinato.tasks import (
     SupervisedModelSettings,
     SupervisedTask,
 )
-from ostinato.train import Run
+from ostinato.train import Run, TrainSettings
 from ostinato.train.randomness import seed_everything
 
 
@@ -134,4 +135,11 @@ def job_for(recipe: Recipe) -> Job:
         evaluate,
         explain_model,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
+        of_sequence,  # pyright: ignore[reportArgumentType]
+        {
+            "data": recipe.data,
+            "model": recipe.model,
+            "batches": recipe.batches,
+            "train": TrainSettings(**recipe.training),
+        },
     )

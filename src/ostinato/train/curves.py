@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ostinato.data.requirements import require
@@ -26,7 +27,7 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
     _draw_figure(above, records, figure)
     above.set_ylabel(name)
     above.set_title(str(run.folder), loc="left", fontsize=10)
-    below.plot(*_columns(records, "lr"), color=_RATE)
+    below.plot(*columns(records, "lr"), color=_RATE)
     below.set_ylabel("learning rate")
     below.set_ylim(bottom=0)
     below.set_xlabel("step")
@@ -39,8 +40,8 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
 
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
-    axes.plot(*_means(*_columns(records, figure)), color=_TRAINING, label="training")
-    steps, values = _columns(records, f"held_out_{figure}")
+    axes.plot(*means(*columns(records, figure)), color=_TRAINING, label="training")
+    steps, values = columns(records, f"held_out_{figure}")
     if steps:
         axes.plot(steps, values, color=_HELD_OUT, marker=".", label="held-out")
         best = min(range(len(values)), key=values.__getitem__)
@@ -56,13 +57,15 @@ def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
     axes.legend(frameon=False)
 
 
-def _columns(records: list[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
+def columns(records: Sequence[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
+    """The steps at which records have a value of this key, and the values."""
     there = [record for record in records if key in record]
     return [record["step"] for record in there], [record[key] for record in there]
 
 
-def _means(steps: list[int], values: list[float]) -> tuple[list[float], list[float]]:
-    size = -(-len(values) // _POINTS)
+def means(steps: Sequence[int], values: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The curve as means over neighbouring steps, so that few points are left."""
+    size = max(1, -(-len(values) // _POINTS))
     parts = range(0, len(values), size)
     return (
         [sum(steps[i : i + size]) / len(steps[i : i + size]) for i in parts],
