@@ -12,7 +12,7 @@ from ostinato.data import Samples
 from ostinato.data.timeline import in_words
 from ostinato.report import Activations, run_and_record
 from ostinato.series import SeriesTask
-from ostinato.tasks import SupervisedTask
+from ostinato.tasks import SequenceModel, SupervisedTask
 from ostinato.tasks.aim import Classification
 from ostinato.text import TextTask
 
@@ -36,7 +36,7 @@ def of_text(task: TextTask) -> Activations:
     likeliest = scores[start:stop, 0].argmax(-1).tolist()
     return Activations(
         "Held-out text, and under each token the one that the model takes to come next.",
-        [layer[start:stop, 0].cpu() for layer in layers],
+        _named([layer[start:stop, 0].cpu() for layer in layers]),
         rows={
             "reads": pieces[start:stop],
             "expects": [tokenizer.decode([number]) for number in likeliest],
@@ -59,21 +59,11 @@ def _sentence(pieces: Sequence[str], earliest: int) -> int:
 
 def of_sequence(task: SupervisedTask) -> Activations:
     """Over one held-out sequence, the longest that a screen has room for."""
-    samples, layers = task.problem.held_out[:_CHOICE], _recurrent(task.model)
+    samples = task.problem.held_out[:_CHOICE]
     lengths = samples.lengths
     row = int(torch.where(lengths <= _STEPS, lengths, 0).argmax())
     one = samples[row : row + 1]
-    batch, found = one.take(torch.tensor([0])).to(task.device), list[Tensor]()
-    hooks = [
-        layer.register_forward_hook(lambda _layer, _given, ys: found.append(ys[:, 0].cpu()))
-        for layer in layers
-    ]
-    try:
-        with _Judging(task.model), torch.inference_mode(), torch.random.fork_rng():
-            ys = task.model(batch.xs, batch.lengths).cpu()
-    finally:
-        for hook in hooks:
-            hook.remove()
+    ys, layers = _run(task, one)
     said = task.problem.aim.words(ys[:, 0] if one.per_step else ys)
     truth = task.problem.aim.truth(one)
     about = "A held-out sequence" if one.per_step else _judged(truth[0], said[0])
@@ -81,13 +71,35 @@ def of_sequence(task: SupervisedTask) -> Activations:
     if one.per_step:
         rows |= {"truth": truth, "says": said}
     numbers = None if task.problem.tokens else one.steps.flatten(1)
-    return Activations(f"{about}.", found, numbers, rows)
+    return Activations(f"{about}.", layers, numbers, rows)
 
 
-def _recurrent(model: nn.Module) -> list[nn.Module]:
-    """The layers over time of a `SequenceModel`; none of another model."""
-    layers = getattr(model, "layers", None)
-    return list(layers) if isinstance(layers, nn.ModuleList) else []
+def _run(task: SupervisedTask, one: Samples) -> tuple[Tensor, dict[str, Tensor]]:
+    """What the model says of one sequence, and the outputs [T, H] of its layers."""
+    batch, found = one.take(torch.tensor([0])).to(task.device), list[Tensor]()
+    model = task.model
+    assert isinstance(model, SequenceModel)
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _given, ys: found.append(ys[:, 0].cpu()))
+        for layer in model.layers
+    ]
+    try:
+        with _Judging(model), torch.inference_mode(), torch.random.fork_rng():
+            ys = model(batch.xs, batch.lengths).cpu()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if model.settings.direction != "both":
+        return ys, _named(found)
+    ways = [half for layer in found for half in layer.chunk(2, dim=-1)]
+    return ys, {
+        f"layer {n // 2 + 1}, {'backward' if n % 2 else 'forward'}": half
+        for n, half in enumerate(ways)
+    }
+
+
+def _named(layers: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {f"layer {number}": layer for number, layer in enumerate(layers, 1)}
 
 
 def _judged(truth: str, said: str) -> str:
@@ -119,7 +131,7 @@ def of_series(task: SeriesTask) -> Activations:
     read = f"the change over {lag}" if lag else "the values"
     return Activations(
         f"The last {count} steps of {', '.join(task.series.columns)}; the input is {read}, scaled.",
-        [layer[-count:, 0].cpu() for layer in layers],
+        _named([layer[-count:, 0].cpu() for layer in layers]),
         steps[-count:, :columns],
         {"time": dates},
     )

@@ -18,14 +18,14 @@ from ostinato.typing import State, Tree
 class Activations:
     """The outputs of each recurrent layer over T steps of one sequence.
 
-    ``inputs`` [T, I] are the numbers that are read, None where they are words; ``layers`` has the
-    outputs [T, H] of each layer, the first first; ``rows`` has what stands under the steps, T
-    texts for each name; without rows, steps are counted.
+    ``layers`` has the outputs [T, H] of each layer by its name, the first first; ``inputs`` [T, I]
+    are the numbers that are read, None where they are words; ``rows`` has what stands under the
+    steps, T texts for each name; without rows, steps are counted.
     """
 
     about: str
     """Which sequence it is."""
-    layers: Sequence[Tensor]
+    layers: Mapping[str, Tensor]
     inputs: Tensor | None = None
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 

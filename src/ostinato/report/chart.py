@@ -21,7 +21,7 @@ _BELOW, _ABOVE = 0.14, 0.05
 # Points of the held-out curve that are marked.
 _MARKED = 100
 
-Points = tuple[Sequence[int], Sequence[float]]
+Points = tuple[Sequence[float], Sequence[float]]
 """Steps and values."""
 
 
@@ -74,7 +74,7 @@ def draw_chart(
     if not steps:
         return ""
     held_out = columns(records, f"held_out_{figure}")
-    along = Scale(min(steps[0], 1), max(steps[-1], 2))
+    along = Scale(0, steps[-1])
     panels = [_main(along, means(steps, values), held_out, baseline, name)]
     for key, title in (("lr", "learning rate"), ("grad_norm", "norm of the gradient")):
         thinned = means(*columns(records, key))

@@ -13,7 +13,11 @@ from ostinato.report.activations import Activations
 from ostinato.report.markup import data_uri, element, sign, tag, text
 
 # Units and steps that a map shows, layers of a model, and the height of all maps in rem.
-_UNITS, _STEPS, _LAYERS, _HEIGHT = 128, 160, 6, 30.0
+_UNITS, _STEPS, _LAYERS, _HEIGHT = 128, 160, 6, 26.0
+# Heights in rem that no row of a map is higher than, and the input's map.
+_ROW, _PIXEL, _INPUT = 0.5, 1.5, 12.0
+# Characters that are written across a step and not down.
+_ACROSS = 3
 # Numbers under the steps: one in so many.
 _EVERY = 5
 # Negative and positive numbers; how strong a colour is says how large its number is, so that zero
@@ -23,22 +27,23 @@ _NEGATIVE, _POSITIVE = (37, 99, 235), (217, 84, 20)
 
 def draw_activations(activations: Activations) -> str:
     """A figure: what is read where that is numbers, a map for each layer, and the steps' text."""
-    layers = [_numbers(each) for each in activations.layers][:_LAYERS]
-    steps = min(_STEPS, *(len(each) for each in layers)) if layers else 0
+    named = list(activations.layers.items())[:_LAYERS]
+    layers = {name: _numbers(each) for name, each in named}
+    steps = min([_STEPS, *map(len, layers.values())]) if layers else 0
     if not steps:
         return ""
-    height = _HEIGHT / len(layers)
-    rows = [_heat(f"layer {n}", each[:steps], height) for n, each in enumerate(layers, 1)]
+    rows = [_heat(name, each[:steps], _HEIGHT / len(layers)) for name, each in layers.items()]
     if activations.inputs is not None:
         read = _numbers(activations.inputs)[:steps]
-        rows.insert(0, _map("input", read, np.arange(read.shape[1]), min(8.0, 1.5 * len(read.T))))
+        width = read.shape[1]
+        rows.insert(0, _map("input", read, np.arange(width), min(_INPUT, _PIXEL * width)))
     rows += [_texts(name, pieces[:steps]) for name, pieces in activations.rows.items()]
     if not activations.rows:
-        rows.append(_texts("step", [_count(step) for step in range(1, steps + 1)]))
+        rows.append(_texts("step", _counted(steps)))
     grid = element("div", *rows, class_="heat", style=f"--steps:{steps}")
     said = element("p", text(activations.about), class_="about")
     box = element("div", grid, class_="scroll", tabindex=0, role="group", aria_label="heat map")
-    return element("figure", said, box, _caption(activations, layers), class_="activations")
+    return element("figure", said, box, _caption(list(layers.values())), class_="activations")
 
 
 def _numbers(tensor: object) -> np.ndarray:
@@ -46,7 +51,7 @@ def _numbers(tensor: object) -> np.ndarray:
     return np.nan_to_num(np.asarray(tensor, dtype=np.float32), posinf=0.0, neginf=0.0)
 
 
-def _caption(activations: Activations, layers: Sequence[np.ndarray]) -> str:
+def _caption(layers: Sequence[np.ndarray]) -> str:
     most = max(each.shape[1] for each in layers)
     chosen = f"; of {most} units, the {_UNITS} that change most" if most > _UNITS else ""
     words = (
@@ -58,7 +63,7 @@ def _caption(activations: Activations, layers: Sequence[np.ndarray]) -> str:
 
 def _heat(name: str, values: np.ndarray, height: float) -> str:
     units = _alike(values, _moving(values))
-    return _map(name, values[:, units], units, height)
+    return _map(name, values[:, units], units, min(height, _ROW * len(units)))
 
 
 def _moving(values: np.ndarray) -> np.ndarray:
@@ -98,12 +103,12 @@ def _map(name: str, values: np.ndarray, units: np.ndarray, height: float) -> str
         data_scale=f"{largest / 127:.6g}",
         data_name=name,
     )
-    return label + picture
+    return element("div", label, picture, class_="row")
 
 
 def _texts(name: str, pieces: Sequence[str]) -> str:
     """A name and a text under each step, upright where it is a single character."""
-    long = any(len(sign(piece)) > 1 for piece in pieces)
+    long = any(len(sign(piece)) > _ACROSS for piece in pieces)
     cells = "".join(element("bdi", text(sign(piece))) for piece in pieces)
     row = element(
         "div",
@@ -112,11 +117,12 @@ def _texts(name: str, pieces: Sequence[str]) -> str:
         role="img",
         aria_label=f"{name}: {''.join(pieces) if not long else ' '.join(pieces)}",
     )
-    return element("span", text(name), class_="name") + row
+    return element("div", element("span", text(name), class_="name"), row, class_="row")
 
 
-def _count(step: int) -> str:
-    return str(step) if step == 1 or step % _EVERY == 0 else ""
+def _counted(steps: int) -> list[str]:
+    every = _EVERY if steps > 2 * _EVERY else 1
+    return [str(n) if n == 1 or n % every == 0 else "" for n in range(1, steps + 1)]
 
 
 def _png(levels: np.ndarray) -> bytes:

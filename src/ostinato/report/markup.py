@@ -19,6 +19,8 @@ _VISIBLE: Final = {
 _BLANKS: Final = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 # Characters of a word in a cell.
 _LONGEST: Final = 14
+# Characters of a line that may stand in columns, as those of a table.
+_WIDEST: Final = 160
 
 
 def text(value: object) -> str:
@@ -56,8 +58,11 @@ def section(title: str, *inner: str) -> str:
 
 
 def lines(words: str) -> str:
-    """Text as it was written, line by line, each in its own direction."""
-    return element("pre", text(words.strip("\n")), dir="auto") if words.strip() else ""
+    """Text as it was written, line by line, each in its own direction; long lines are broken."""
+    words = words.strip("\n")
+    long = any(len(line) > _WIDEST for line in words.splitlines())
+    kind = "prose" if long else None
+    return element("pre", text(words), dir="auto", class_=kind) if words.strip() else ""
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -14,10 +14,10 @@ from ostinato.data.files import atomic
 from ostinato.report.chart import draw_chart
 from ostinato.report.facts import Facts
 from ostinato.report.heat import draw_activations
-from ostinato.report.markup import data_uri, element, joined, section, tag, text
+from ostinato.report.markup import data_uri, element, joined, lines, section, tag, text
 from ostinato.report.samples import (
+    parts_of,
     read_samples,
-    result_and_rest,
     show_confusion,
     show_samples,
     without_confusion,
@@ -41,13 +41,13 @@ def write_page(run: Run, facts: Facts) -> Path:
 def make_page(run: Run, facts: Facts) -> str:
     """The page of a run as HTML: what its directory has, and what is told of it."""
     config, commands = run.read_config(), run.commands()
-    result, rest = result_and_rest(facts.said)
+    result, tables, rest = parts_of(facts.said)
     baseline = facts.figures.get(f"baseline_{facts.curve[0]}")
     hidden = draw_activations(facts.activations) if facts.activations is not None else ""
     body = "".join(
         (
             _head(run, config, commands, facts),
-            _result(result, facts),
+            _result(result, tables, facts),
             section("Learning", draw_chart(run.metrics(), *facts.curve, baseline)),
             _pictures(run),
             show_samples(without_confusion(rest, facts.figures), read_samples(run.samples_path)),
@@ -108,12 +108,15 @@ def _day(began: str) -> str:
     return f"{moment.day} {moment:%B %Y}, {moment:%H:%M}"
 
 
-def _result(result: list[str], facts: Facts) -> str:
+def _result(result: list[str], tables: str, facts: Facts) -> str:
     """The final figures, or where there are none those of the best validation."""
     if not result and facts.best_figures:
         figures = (f"{name} {value:.4g}" for name, value in facts.best_figures.items())
         result = [f"held-out {', '.join(figures)}, so far"]
-    return element("ul", *(element("li", text(line)) for line in result), class_="result")
+    kind = "result announcing" if tables else "result"
+    return element("ul", *(element("li", text(line)) for line in result), class_=kind) + lines(
+        tables
+    )
 
 
 def _pictures(run: Run) -> str:

@@ -27,10 +27,12 @@ def read_samples(path: Path) -> list[tuple[int, str]]:
     return [(int(step), said.strip("\n")) for step, said in zip(*[iter(parts)] * 2, strict=True)]
 
 
-def result_and_rest(said: str) -> tuple[list[str], str]:
-    """The lines of the first paragraph of a conclusion, and all after it."""
+def parts_of(said: str) -> tuple[list[str], str, str]:
+    """Of a conclusion, the lines of the first paragraph; what it announces with a colon, as tables
+    of figures; and else what comes after it, which the model says."""
     first, _, rest = said.strip("\n").partition("\n\n")
-    return first.splitlines(), rest.strip("\n")
+    rest = rest.strip("\n")
+    return (first.splitlines(), rest, "") if first.endswith(":") else (first.splitlines(), "", rest)
 
 
 def show_samples(rest: str, samples: Sequence[tuple[int, str]]) -> str:

@@ -11,7 +11,7 @@ from ostinato.data.settings import Settings
 from ostinato.report.markup import element, lines, section, text
 
 # Values in words.
-_WORDS = {"None": "none", "True": "yes", "False": "no"}
+_WORDS = {"None": "not set", "True": "yes", "False": "no"}
 
 
 def changes(values: Mapping[str, Any], defaults: Settings | None) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _usual(changed: Mapping[str, Any], key: str) -> str:
     # None stands for what is chosen by the data or by other settings: no number to compare with
     if changed.get(key) is None:
         return ""
-    return element("small", text(f" (not {_said(changed[key])})"))
+    return element("small", text(f" (default {_said(changed[key])})"))
 
 
 def _said(value: object) -> str:
