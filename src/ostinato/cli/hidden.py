@@ -14,12 +14,15 @@ from ostinato.report import Activations, run_and_record
 from ostinato.series import SeriesTask
 from ostinato.tasks import SequenceModel, SupervisedTask
 from ostinato.tasks.aim import Classification
-from ostinato.text import TextTask
+from ostinato.text import TextTask, Tokenizer
+from ostinato.text.tokenizer import BOS, EOS, UNKNOWN
 
 # Steps that are shown, and held-out steps that are read before them.
 _STEPS, _BEFORE = 80, 300
 # Held-out sequences among which one is chosen.
 _CHOICE = 200
+# What stands for a token that is no text.
+_MARKS = {BOS: "\u220e", EOS: "\u220e", UNKNOWN: "\ufffd"}
 # A date at every so many steps of a series.
 _EVERY = 6
 
@@ -28,7 +31,7 @@ def of_text(task: TextTask) -> Activations:
     """Over the beginning of a held-out sentence; under it, what the model takes to come next."""
     tokenizer, tokens = task.corpus.tokenizer, task.corpus.held_out
     ids = torch.as_tensor(tokens[: 4 * _BEFORE].astype("int64"))
-    pieces = [tokenizer.decode([number]) for number in ids.tolist()]
+    pieces = [_piece(tokenizer, number) for number in ids.tolist()]
     start = _sentence(pieces, min(_BEFORE, max(0, len(pieces) - _STEPS)))
     stop = start + _STEPS
     with _Judging(task.model):
@@ -39,9 +42,13 @@ def of_text(task: TextTask) -> Activations:
         _named([layer[start:stop, 0].cpu() for layer in layers]),
         rows={
             "reads": pieces[start:stop],
-            "expects": [tokenizer.decode([number]) for number in likeliest],
+            "expects": [_piece(tokenizer, number) for number in likeliest],
         },
     )
+
+
+def _piece(tokenizer: Tokenizer, number: int) -> str:
+    return _MARKS.get(number) or tokenizer.decode([number])
 
 
 def _sentence(pieces: Sequence[str], earliest: int) -> int:
@@ -50,10 +57,10 @@ def _sentence(pieces: Sequence[str], earliest: int) -> int:
     ends = [0]
     for piece in pieces:
         ends.append(ends[-1] + len(piece))
-    found = re.compile(r"(?<=[.!?]\s)[A-Z]").search("".join(pieces), ends[earliest])
+    found = re.compile(r"[.!?]\s+([A-Z])").search("".join(pieces), ends[earliest])
     if found is None:
         return earliest
-    place = next(n for n, end in enumerate(ends) if end > found.start()) - 1
+    place = next(n for n, end in enumerate(ends) if end > found.start(1)) - 1
     return place if place <= len(pieces) - _STEPS else earliest
 
 

@@ -109,10 +109,13 @@ def _map(name: str, values: np.ndarray, units: np.ndarray, height: float) -> str
 def _texts(name: str, pieces: Sequence[str]) -> str:
     """A name and a text under each step, upright where it is a single character."""
     long = any(len(sign(piece)) > _ACROSS for piece in pieces)
-    cells = "".join(element("bdi", text(sign(piece))) for piece in pieces)
+    cells = (
+        element("bdi", text(sign(piece)), class_=None if piece.strip() else "blank")
+        for piece in pieces
+    )
     row = element(
         "div",
-        cells,
+        *cells,
         class_="texts long" if long else "texts",
         role="img",
         aria_label=f"{name}: {''.join(pieces) if not long else ' '.join(pieces)}",
