@@ -20,7 +20,8 @@ RUNS = {
     "series": "train series --size 8 --steps 12 --validate-every 5 --sample-every 4",
 }
 # Characters that need care, in a text that is soon learnt.
-VERSE = (
+SHALOM = "\u05e9\u05dc\u05d5\u05dd"
+VERSE = f"the <cat> sat & sang.\nThe dog {SHALOM} sat\x07 on the log's </pre> \"end\".\n" * 20
     'the <cat> sat & sang.\nThe dog \u05e9\u05dc\u05d5\u05dd sat\x07 on "the" log\'s </pre> end.\n'
     * 20
 )
@@ -92,8 +93,8 @@ def test_text_stands_as_it_is(browser: Browser, folder: Path) -> None:
     browser.open(folder / "text" / "report.html")
     read = browser.tell("document.querySelector('.texts').getAttribute('aria-label')")
     shown = read.removeprefix("reads: ").replace("\u2407", "\x07")
-    assert shown in VERSE
     assert len(shown) == 80
+    assert shown.removesuffix("\u220e") in VERSE
     assert browser.tell("document.querySelectorAll('cat').length") == 0
 
 
@@ -101,7 +102,8 @@ def test_the_number_under_the_pointer(browser: Browser, folder: Path) -> None:
     browser.open(folder / "digits" / "report.html")
     browser.tell("document.querySelector('.row img').scrollIntoView({block: 'center'})")
     left, top = browser.tell(
-        "(box => [box.x + 3, box.y + 3])(document.querySelector('.row img').getBoundingClientRect())"
+        "(one => [one.getBoundingClientRect().x + 3, one.getBoundingClientRect().y + 3])"
+        "(document.querySelector('.row img'))"
     )
     browser.do("Input.dispatchMouseEvent", type="mouseMoved", x=left, y=top)
     said = browser.tell("document.querySelector('.value').value")
