@@ -21,10 +21,7 @@ RUNS = {
 }
 # Characters that need care, in a text that is soon learnt.
 SHALOM = "\u05e9\u05dc\u05d5\u05dd"
-VERSE = f"the <cat> sat & sang.\nThe dog {SHALOM} sat\x07 on the log's </pre> \"end\".\n" * 20
-    'the <cat> sat & sang.\nThe dog \u05e9\u05dc\u05d5\u05dd sat\x07 on "the" log\'s </pre> end.\n'
-    * 20
-)
+VERSE = f'the <cat> sat & sang.\nThe dog {SHALOM} sat\x07 on the log\'s </pre> "end".\n' * 20
 
 
 @pytest.fixture(scope="module")
