@@ -66,16 +66,22 @@ def fitted(values: Sequence[float], *, from_zero: bool = False) -> Scale:
 
 
 def draw_chart(
-    records: Sequence[Record], figure: str, name: str, baseline: float | None = None
+    records: Sequence[Record],
+    figure: str,
+    name: str,
+    best_step: int = 0,
+    baseline: float | None = None,
 ) -> str:
     """The curve of a figure in training and held out, the learning rate, and the norm of the
-    gradient. ``baseline`` is a value to be beaten. Nothing is drawn of nothing."""
+    gradient. ``best_step`` is the validation to be marked, by default that with the lowest value;
+    ``baseline`` is a value to be beaten. Nothing is drawn of nothing."""
     steps, values = columns(records, figure)
     if not steps:
         return ""
     held_out = columns(records, f"held_out_{figure}")
+    best = _place(held_out, best_step)
     along = Scale(0, steps[-1])
-    panels = [_main(along, means(steps, values), held_out, baseline, name)]
+    panels = [_main(along, means(steps, values), held_out, best, baseline, name)]
     for key, title in (("lr", "learning rate"), ("grad_norm", "norm of the gradient")):
         thinned = means(*columns(records, key))
         if thinned[0]:
@@ -83,12 +89,17 @@ def draw_chart(
             line = _line(along, scale, thinned, "rate")
             panels.append(_panel(title, scale, line, ticks=3, height=5))
     panels.append(_steps(along))
-    words = _told(name, steps, values, held_out)
+    words = _told(name, steps, values, held_out, best)
     return element("figure", *panels, class_="chart", role="group", aria_label=words)
 
 
 def _main(
-    along: Scale, training: Points, held_out: Points, baseline: float | None, name: str
+    along: Scale,
+    training: Points,
+    held_out: Points,
+    best: int,
+    baseline: float | None,
+    name: str,
 ) -> str:
     known = [*training[1], *held_out[1], *([] if baseline is None else [baseline])]
     scale = fitted(known)
@@ -99,28 +110,27 @@ def _main(
         drawn.append(_path(f"M0 {_y(scale, baseline)}H1000", "baseline"))
         legend.append(element("span", "baseline", class_="baseline"))
     if held_out[0]:
-        drawn += [_line(along, scale, held_out, "held-out"), *_marks(along, scale, held_out)]
+        drawn += [_line(along, scale, held_out, "held-out"), *_marks(along, scale, held_out, best)]
         legend.append(element("span", "held-out", class_="held-out"))
-        labels = _best(along, scale, held_out)
+        labels = _named(along, scale, held_out, best)
     key = element("p", text(name), " ", *legend, class_="legend")
     return key + _panel(name, scale, "".join(drawn), labels, ticks=6, height=17, titled=False)
 
 
-def _marks(along: Scale, scale: Scale, held_out: Points) -> list[str]:
+def _marks(along: Scale, scale: Scale, held_out: Points, best: int) -> list[str]:
     """A dot at each held-out value, where they are few, and a ring round the best."""
-    place = _lowest(held_out)
-    shown = range(len(held_out[0])) if len(held_out[0]) <= _MARKED else (place,)
+    shown = range(len(held_out[0])) if len(held_out[0]) <= _MARKED else ()
     dots = [
         _path(_dot(along, scale, held_out, each), "dot", f"{held_out[1][each]:.4g}")
         for each in shown
     ]
-    best = _dot(along, scale, held_out, place)
-    return [*dots, _path(best, "ring"), _path(best, "hole"), _path(best, "dot")]
+    centre = _dot(along, scale, held_out, best)
+    return [*dots, _path(centre, "ring"), _path(centre, "hole"), _path(centre, "dot")]
 
 
-def _best(along: Scale, scale: Scale, held_out: Points) -> str:
-    place = _lowest(held_out)
-    step, value = held_out[0][place], held_out[1][place]
+def _named(along: Scale, scale: Scale, held_out: Points, best: int) -> str:
+    """The best value and its step in words, under its point."""
+    step, value = held_out[0][best], held_out[1][best]
     left = along(step)
     side = "left" if left < 0.5 else "right"
     return element(
@@ -131,8 +141,12 @@ def _best(along: Scale, scale: Scale, held_out: Points) -> str:
     )
 
 
-def _lowest(points: Points) -> int:
-    return min(range(len(points[1])), key=points[1].__getitem__)
+def _place(held_out: Points, best_step: int) -> int:
+    """Where the best value stands; -1 where there is none at all."""
+    steps, values = held_out
+    if best_step in steps:
+        return steps.index(best_step)
+    return min(range(len(values)), key=values.__getitem__, default=-1)
 
 
 def _panel(
@@ -203,9 +217,11 @@ def _round_width(width: float) -> float:
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= width * 0.999)
 
 
-def _told(name: str, steps: Sequence[int], values: Sequence[float], held_out: Points) -> str:
+def _told(
+    name: str, steps: Sequence[int], values: Sequence[float], held_out: Points, best: int
+) -> str:
+    """The curve for who cannot see it."""
     said = f"{name} over {steps[-1]:,} steps: in training from {values[0]:.4g} to {values[-1]:.4g}"
     if not held_out[0]:
         return said
-    place = _lowest(held_out)
-    return f"{said}; held out best {held_out[1][place]:.4g} at step {held_out[0][place]:,}"
+    return f"{said}; held out best {held_out[1][best]:.4g} at step {held_out[0][best]:,}"

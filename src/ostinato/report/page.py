@@ -48,11 +48,11 @@ def make_page(run: Run, facts: Facts) -> str:
         (
             _head(run, config, commands, facts),
             _result(result, tables, facts),
-            section("Learning", draw_chart(run.metrics(), *facts.curve, baseline)),
+            section("Learning", draw_chart(run.metrics(), *facts.curve, facts.best_step, baseline)),
             _pictures(run),
             show_samples(without_confusion(rest, facts.figures), read_samples(run.samples_path)),
             show_confusion(facts.figures),
-            section("Inside", hidden),
+            section("Hidden activations", hidden),
             show_settings(config, facts.defaults),
             show_making(commands),
             show_next(facts.go_on),
