@@ -92,14 +92,13 @@ def _head(run: Run, config: Mapping[str, Any], commands: list[dict[str, Any]], f
             duration(facts.seconds)
         )
     best = f"best weights of step {facts.best_step:,}" if facts.best_step else ""
-    made = _day(commands[0]["began"]) if commands else ""
-    version = f"ostinato {config['ostinato']}" if "ostinato" in config else ""
+    made = _day(commands[0]["began"]) if commands else f"ostinato {config.get('ostinato', '?')}"
     return element(
         "header",
         element("h1", text(run.folder.resolve().name)),
         element("p", text(facts.model.replace(" x ", " \u00d7 ")), class_="model"),
         element("p", text(joined((f"task {task}", source))), class_="meta"),
-        element("p", text(joined((made, how_far, best, version))), class_="meta"),
+        element("p", text(joined((made, how_far, best))), class_="meta"),
     )
 
 

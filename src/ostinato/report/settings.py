@@ -76,7 +76,10 @@ def show_making(commands: Sequence[Mapping[str, Any]]) -> str:
     typed = [f"ostinato {shlex.join(each['arguments'])}" for each in commands]
     typed = [line for place, line in enumerate(typed) if line not in typed[:place]]
     last = commands[-1]
-    made = ", ".join(f"{name} {last[name]}" for name in ("ostinato", "torch", "python", "system"))
+    made = (
+        f"ostinato {last['ostinato']}, torch {last['torch']}, Python {last['python']}, "
+        f"{last['system']}"
+    )
     count, threads = last["processes"], last["threads"]
     together = "" if count == 1 else f", {count} processes"
     with_threads = f"{threads} thread{'s' if threads > 1 else ''}{together}"
