@@ -30,7 +30,7 @@ class Activations:
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def run_and_record(model: nn.Module, xs: Tree) -> tuple[Tree, list[Tensor]]:
     """What a cell gives for xs [T, B, ...], and the outputs [T, B, H] of its recurrent layers.
 
