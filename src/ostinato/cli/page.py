@@ -45,22 +45,15 @@ def leave_page(
 
     A run is worth more than its page: what goes wrong is told, and no more.
     """
-    task, best = solver.task, solver.best
     try:
-        facts = Facts(
-            job.describe(task),
-            task.curve,
-            solver.progress.step,
-            solver.total_steps,
-            solver.progress.seconds,
-            best.step,
-            best.figures,
-            solver.finished,
-            figures or {},
-            said,
-            activations(job, task),
-            job.defaults,
-            ways_on(run, job, finished=solver.finished),
+        facts = Facts.of(
+            solver,
+            job.describe(solver.task),
+            figures=figures or {},
+            said=said,
+            activations=activations(job, solver.task),
+            defaults=job.defaults,
+            go_on=ways_on(run, job, finished=solver.finished),
         )
         return write_page(run, facts)
     # whatever it is, in a task of the user or in a full disk, the weights are saved already

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ostinato.data.settings import Settings
 from ostinato.report.activations import Activations
+from ostinato.train import Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +40,18 @@ class Facts:
     """The settings that each section of the config has by default."""
     go_on: Sequence[tuple[str, str]] = ()
     """What one may do now, and the command for it."""
+
+    @classmethod
+    def of(cls, solver: Solver, model: str, **more: Any) -> Self:
+        """What a solver knows of its run, by now; ``more`` are the other attributes."""
+        return cls(
+            model,
+            solver.task.curve,
+            solver.progress.step,
+            solver.total_steps,
+            solver.progress.seconds,
+            solver.best.step,
+            solver.best.figures,
+            solver.finished,
+            **more,
+        )

@@ -40,7 +40,8 @@ def write_page(run: Run, facts: Facts) -> Path:
 
 def make_page(run: Run, facts: Facts) -> str:
     """The page of a run as HTML: what its directory has, and what is told of it."""
-    config, commands = run.read_config(), run.commands()
+    config = run.read_config() if run.config_path.is_file() else {}
+    commands = run.commands()
     result, tables, rest = parts_of(facts.said)
     baseline = facts.figures.get(f"baseline_{facts.curve[0]}")
     hidden = draw_activations(facts.activations) if facts.activations is not None else ""
@@ -92,12 +93,13 @@ def _head(run: Run, config: Mapping[str, Any], commands: list[dict[str, Any]], f
             duration(facts.seconds)
         )
     best = f"best weights of step {facts.best_step:,}" if facts.best_step else ""
-    made = _day(commands[0]["began"]) if commands else f"ostinato {config.get('ostinato', '?')}"
+    version = f"ostinato {config['ostinato']}" if "ostinato" in config else ""
+    made = _day(commands[0]["began"]) if commands else version
     return element(
         "header",
         element("h1", text(run.folder.resolve().name)),
         element("p", text(facts.model.replace(" x ", " \u00d7 ")), class_="model"),
-        element("p", text(joined((f"task {task}", source))), class_="meta"),
+        element("p", text(joined((task and f"task {task}", source))), class_="meta"),
         element("p", text(joined((made, how_far, best))), class_="meta"),
     )
 
