@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -26,6 +25,15 @@ LAUNCH = (
 )
 # Seconds for any answer, on a machine with much else to do.
 PATIENCE = 60.0
+
+
+def find() -> str | None:
+    """The first browser on this machine that can say its version; some are only a hint."""
+    for program in filter(None, map(shutil.which, NAMES)):
+        said = subprocess.run([program, "--version"], capture_output=True, timeout=PATIENCE)
+        if said.returncode == 0:
+            return program
+    return None
 
 
 class Browser:

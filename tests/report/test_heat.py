@@ -80,6 +80,9 @@ def test_the_text_stands_under_the_steps() -> None:
     assert "texts long" not in page
     words = Activations("It.", {"layer 1": torch.randn(2, 2)}, rows={"reads": ["the", "librarian"]})
     assert "texts long" in draw_activations(words)
+    assert "--least" not in draw_activations(words)
+    crowd = Activations("It.", {"layer 1": torch.randn(2, 2)}, rows={"reads": ["many", "words"]})
+    assert "--least" in draw_activations(crowd)
 
 
 def test_nothing_is_drawn_of_no_layers() -> None:

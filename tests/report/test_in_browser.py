@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import PROGRAM, Browser
+from browser import NAMES, Browser, find
 
 from ostinato.cli import main
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")
 
 RUNS = {
     "text": "train text verse.txt --size 8 --embedding 4 --batch-size 4 --bptt 5 --layers 2 "
@@ -41,8 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert PROGRAM is not None
-    opened = Browser(PROGRAM, tmp_path_factory.mktemp("browser"))
+    program = find()
+    if program is None:
+        pytest.skip(f"needs a browser: {', '.join(NAMES)}")
+    opened = Browser(program, tmp_path_factory.mktemp("browser"))
     yield opened
     opened.close()
 

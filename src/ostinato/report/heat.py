@@ -6,6 +6,7 @@ import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,7 +41,9 @@ def draw_activations(activations: Activations) -> str:
     rows += [_texts(name, pieces[:steps]) for name, pieces in activations.rows.items()]
     if not activations.rows:
         rows.append(_texts("step", _counted(steps)))
-    grid = element("div", *rows, class_="heat", style=f"--steps:{steps}")
+    crowded = any(_crowded(pieces[:steps]) for pieces in activations.rows.values())
+    style = f"--steps:{steps}" + (";--least:1.05rem" if crowded else "")
+    grid = element("div", *rows, class_="heat", style=style)
     said = element("p", text(activations.about), class_="about")
     box = element("div", grid, class_="scroll", tabindex=0, role="group", aria_label="heat map")
     return element("figure", said, box, _caption(list(layers.values())), class_="activations")
@@ -121,6 +124,12 @@ def _texts(name: str, pieces: Sequence[str]) -> str:
         aria_label=f"{name}: {''.join(pieces) if not long else ' '.join(pieces)}",
     )
     return element("div", element("span", text(name), class_="name"), row, class_="row")
+
+
+def _crowded(pieces: Sequence[str]) -> bool:
+    """Whether words are written down steps that stand side by side."""
+    long = [len(sign(piece)) > _ACROSS for piece in pieces]
+    return any(map(all, pairwise(long)))
 
 
 def _counted(steps: int) -> list[str]:

@@ -192,7 +192,8 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        # a run that is being written, or was killed, may end in a part of a line
+        return [json.loads(line) for line in file if line.endswith("\n")]
 
 
 def _size(path: Path) -> int:
