@@ -18,8 +18,8 @@ from ostinato.train.report import Record
 _WIDE = 30.0
 # Space under and over the lines, as shares of the height: the best value is named under its point.
 _BELOW, _ABOVE = 0.14, 0.05
-# Points of the held-out curve that are marked.
-_MARKED = 100
+# Points of the held-out curve that are drawn, and that are marked.
+_MOST, _MARKED = 500, 100
 
 Points = tuple[Sequence[float], Sequence[float]]
 """Steps and values."""
@@ -110,11 +110,19 @@ def _main(
         drawn.append(_path(f"M0 {_y(scale, baseline)}H1000", "baseline"))
         legend.append(element("span", "baseline", class_="baseline"))
     if held_out[0]:
-        drawn += [_line(along, scale, held_out, "held-out"), *_marks(along, scale, held_out, best)]
+        line = _line(along, scale, _thinned(held_out, best), "held-out")
+        drawn += [line, *_marks(along, scale, held_out, best)]
         legend.append(element("span", "held-out", class_="held-out"))
         labels = _named(along, scale, held_out, best)
     key = element("p", text(name), " ", *legend, class_="legend")
     return key + _panel(name, scale, "".join(drawn), labels, ticks=6, height=17, titled=False)
+
+
+def _thinned(held_out: Points, best: int) -> Points:
+    """Some of the points where they are very many, the best one and the last among them."""
+    count = len(held_out[0])
+    places = sorted({*range(0, count, max(1, count // _MOST)), best, count - 1})
+    return [held_out[0][place] for place in places], [held_out[1][place] for place in places]
 
 
 def _marks(along: Scale, scale: Scale, held_out: Points, best: int) -> list[str]:
