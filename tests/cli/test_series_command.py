@@ -18,8 +18,9 @@ from same_values import same
 
 SMALL = ["--size", "8", "--steps", "20", "--validate-every", "10", "--sample-every", "10"]
 FILES = {
-    *("backtest.csv", "checkpoints", "config.json", "curves.png", "forecast.png", "lock"),
-    *("metrics.jsonl", "result.json", "samples.txt", "series.npz"),
+    *("backtest.csv", "checkpoints", "commands.jsonl", "config.json", "curves.png"),
+    *("forecast.png", "lock", "metrics.jsonl", "report.html", "result.json", "samples.txt"),
+    "series.npz",
 }
 CLOCK = {"seconds", "values_per_second"}
 

@@ -10,11 +10,13 @@ from ostinato.train import Run
 
 FILES = {
     "checkpoints",
+    "commands.jsonl",
     "config.json",
     "corpus",
     "curves.png",
     "lock",
     "metrics.jsonl",
+    "report.html",
     "result.json",
     "samples.txt",
 }

@@ -17,7 +17,8 @@ LEVELS = {
     **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention", "importance"), 5),
     **dict.fromkeys(("data", "text", "series", "seq2seq", "tasks", "train", "drawing"), 6),
-    "cli": 7,
+    "report": 7,
+    "cli": 8,
 }
 """A lower level never imports a higher one."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.train import Run, draw_curves
-from ostinato.train.curves import _falls_far, _means
+from ostinato.train.curves import falls_far, means
 
 
 @pytest.mark.parametrize("number", [1, 2, 1000])
@@ -31,14 +31,14 @@ def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
 
 
 def test_many_steps_become_means() -> None:
-    steps, values = _means(list(range(900)), [float(i) for i in range(900)])
+    steps, values = means(list(range(900)), [float(i) for i in range(900)])
     assert len(steps) == 300
     assert steps[0] == values[0] == 1.0
 
 
 @pytest.mark.parametrize(
     ("values", "far"),
-    [([], False), ([5.0, 0.1], False), ([5.0, 0.01], True), ([5.0, 0.0], False), ([5, -1], False)],
+    [([], False), ([5.0, 0.2], False), ([5.0, 0.01], True), ([5.0, 0.0], False), ([5, -1], False)],
 )
 def test_a_long_fall_is_logarithmic(values: list[float], far: bool) -> None:
-    assert _falls_far(values) is far
+    assert falls_far(values) is far

@@ -107,3 +107,10 @@ def test_a_run_that_could_not_begin_is_discarded(tmp_path: Path) -> None:
     begun.save_checkpoint(0, {})
     with pytest.raises(AssertionError):
         begun.discard()
+
+
+def test_a_line_that_is_not_whole_is_not_read(tmp_path: Path) -> None:
+    run = Run.create("text", tmp_path / "run")
+    run.append(run.metrics_path, ['{"step": 1}\n', '{"step": 2}\n', '{"ste'])
+    assert run.metrics() == [{"step": 1}, {"step": 2}]
+    assert run.commands() == []

@@ -16,6 +16,7 @@ from ostinato.cli.evaluate import evaluate
 from ostinato.cli.explain import explain
 from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
+from ostinato.cli.report import report
 from ostinato.cli.sample import sample
 from ostinato.cli.train import train
 from ostinato.cli.translate import translate
@@ -35,6 +36,7 @@ app.command()(forecast)
 app.command()(translate)
 app.command()(evaluate)
 app.command()(info)
+app.command()(report)
 app.add_typer(compare, name="compare")
 app.command()(explain)
 app.command()(draw)

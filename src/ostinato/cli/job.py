@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from ostinato.data import Settings
+from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
 
 Judged = tuple[dict[str, Any], str]
@@ -45,6 +47,10 @@ class Job:
     """The command to be told at the end of a training."""
     options: tuple[str, ...] = ()
     """What `evaluate` takes for this task of ``pictures`` and ``stochastic``, which few have."""
+    activations: Callable[[Task], Activations] | None = None
+    """What the hidden units do over a held-out sequence, for the page of a run."""
+    defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
+    """The settings that each section of a config has by default."""
 
 
 def train_settings(config: Mapping[str, Any], run: Run) -> TrainSettings:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ostinato.cli.hidden import of_pairs
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -26,8 +27,11 @@ from ostinato.seq2seq import (
     Seq2SeqTask,
     read_pairs,
 )
-from ostinato.train import Run
+from ostinato.train import Run, TrainSettings
 from ostinato.train.randomness import seed_everything
+
+BATCHES = BatchSettings(batch_size=64, bucket=20)
+TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
 
 
 def build(run: Run, config: Mapping[str, Any]) -> Seq2SeqTask:
@@ -106,4 +110,11 @@ SEQ2SEQ = Job(
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato translate {run} --text '...'",
+    activations=of_pairs,  # pyright: ignore[reportArgumentType]
+    defaults={
+        "pairs": PairSettings(),
+        "model": Seq2SeqModelSettings(),
+        "batches": BATCHES,
+        "train": TRAINING,
+    },
 )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ostinato import explain
+from ostinato.cli.hidden import of_series
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -39,8 +40,11 @@ from ostinato.series import (
     load_series,
     running_free,
 )
-from ostinato.train import Run
+from ostinato.train import Run, TrainSettings
 from ostinato.train.randomness import seed_everything
+
+# Few steps, judged often: a series is short, and soon learnt by heart.
+TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
 
 # Forecasts that the picture of the test part shows one after another.
 _PIECES = 4
@@ -169,4 +173,12 @@ SERIES = Job(
     evaluate_run,
     explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato forecast {run}",
+    activations=of_series,  # pyright: ignore[reportArgumentType]
+    defaults={
+        "table": TableSettings(),
+        "forecast": ForecastSettings(),
+        "model": SeriesModelSettings(),
+        "windows": WindowSettings(),
+        "train": TRAINING,
+    },
 )

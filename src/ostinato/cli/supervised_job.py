@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ostinato.cli.hidden import of_sequence
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -27,7 +28,8 @@ from ostinato.tasks import (
     SupervisedTask,
     VisualAttention,
 )
-from ostinato.train import Run
+from ostinato.tasks.model import sequence_model
+from ostinato.train import Run, TrainSettings
 from ostinato.train.randomness import seed_everything
 
 
@@ -136,4 +138,12 @@ def job_for(recipe: Recipe) -> Job:
         explain_model,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
+        # pictures tell more of a model that looks at pieces of an image
+        activations=of_sequence if recipe.make is sequence_model else None,  # pyright: ignore
+        defaults={
+            "data": recipe.data,
+            "model": recipe.model,
+            "batches": recipe.batches,
+            "train": TrainSettings(**recipe.training),
+        },
     )

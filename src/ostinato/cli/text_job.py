@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato import explain
+from ostinato.cli.hidden import of_text
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -22,6 +23,7 @@ from ostinato.cli.screen import note
 from ostinato.data import ColumnSettings
 from ostinato.text import (
     Corpus,
+    CorpusSettings,
     Evaluation,
     LanguageModel,
     ModelSettings,
@@ -32,7 +34,7 @@ from ostinato.text import (
     tokenize,
 )
 from ostinato.text import evaluate as evaluate_tokens
-from ostinato.train import Run
+from ostinato.train import Run, TrainSettings
 from ostinato.train.randomness import seed_everything
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
@@ -143,4 +145,11 @@ TEXT = Job(
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
+    activations=of_text,  # pyright: ignore[reportArgumentType]
+    defaults={
+        "corpus": CorpusSettings(),
+        "model": ModelSettings(),
+        "columns": ColumnSettings(),
+        "train": TrainSettings(),
+    },
 )

@@ -11,7 +11,7 @@ import typer
 from ostinato import __version__
 from ostinato.cli.options import check_length, given, in_epochs, with_settings
 from ostinato.cli.screen import say
-from ostinato.cli.seq2seq_job import SEQ2SEQ, pairs_path
+from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, Settings
 from ostinato.errors import ArgumentError
@@ -25,13 +25,11 @@ from ostinato.seq2seq import (
 from ostinato.train import Run, TrainSettings
 
 _DEFAULT = next(iter(EXAMPLES))
-_BATCHES = BatchSettings(batch_size=64, bucket=20)
-_TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
 
 Some = TypeVar("Some", bound=Settings)
 
 
-@with_settings(pairs=PairSettings, model=Seq2SeqModelSettings, batches=_BATCHES, training=_TRAINING)
+@with_settings(pairs=PairSettings, model=Seq2SeqModelSettings, batches=BATCHES, training=TRAINING)
 def seq2seq(
     context: typer.Context,
     path: Annotated[

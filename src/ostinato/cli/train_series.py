@@ -10,7 +10,7 @@ import typer
 from ostinato import __version__
 from ostinato.cli.options import check_length, given, in_epochs, with_settings
 from ostinato.cli.screen import note, say
-from ostinato.cli.series_job import SERIES, series_path
+from ostinato.cli.series_job import SERIES, TRAINING, series_path
 from ostinato.cli.training import train_run
 from ostinato.data import Series, WindowSettings, read_series
 from ostinato.data.bundled import carbon_dioxide
@@ -28,16 +28,13 @@ from ostinato.train import Run, TrainSettings
 
 EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
 
-# Few steps, judged often: a series is short, and soon learnt by heart.
-_TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
-
 
 @with_settings(
     table=TableSettings,
     forecast=ForecastSettings,
     model=SeriesModelSettings,
     batches=WindowSettings,
-    training=_TRAINING,
+    training=TRAINING,
 )
 def series(
     context: typer.Context,

@@ -10,6 +10,7 @@ import typer
 
 from ostinato.cli.follow import lead
 from ostinato.cli.job import Job
+from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
 from ostinato.data import write_json
 from ostinato.train import Run, Solver, Task, TrainSettings
@@ -39,9 +40,11 @@ def train_run(
         if resume is not None:
             solver.restore(run.load_checkpoint(resume))
             run.set_aside_after(resume)
+        note_command(run, solver)
         lead(solver.processes, run, resume)
         finished = solver.fit()
         if not finished:
+            leave_page(run, job, solver)
             _say_stopped(run, solver, as_json)
             raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
         _conclude(run, job, solver, as_json)
@@ -67,6 +70,7 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
     )
     figures, said = job.conclude(solver.task)
     write_json(run.result_path, {**figures, "step": solver.best.step, "steps": step})
+    leave_page(run, job, solver, figures, said)
     say(said, as_json=as_json)
     say(
         f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
@@ -76,7 +80,8 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
 
 
 def _to_look_at(run: Run) -> list[str]:
-    """The files for people in a run, pictures first."""
+    """The files for people in a run, the page that has them all first."""
     pictures = sorted(path.name for path in run.folder.glob("[!.]*.png"))
+    page = [run.report_path.name] if run.report_path.is_file() else []
     there = [path.name for path in (run.samples_path, run.metrics_path) if path.is_file()]
-    return [*pictures, *there]
+    return [*page, *pictures, *there]

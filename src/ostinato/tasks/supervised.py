@@ -103,6 +103,7 @@ class SupervisedTask:
         if isinstance(self.problem.aim, Classification):
             matrix = self.problem.aim.confusion(outputs, self.problem.held_out)
             figures["confusion"] = matrix.tolist()
+            figures["labels"] = list(self.problem.aim.labels)
             said += f"\n\n{tell_confusion(matrix, self.problem.aim.labels)}"
         return figures, f"{said}\n\n{self.sample(0)}\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ostinato.data.requirements import require
@@ -11,7 +12,7 @@ from ostinato.train.run import Run
 # Points of the training curve: a mean of many steps each, as single steps are noise.
 _POINTS = 300
 # Where the highest value is more times the lowest than this, the axis is logarithmic.
-_FAR = 100
+_FAR = 30
 _TRAINING, _HELD_OUT, _RATE = "#9aa5b1", "#c2410c", "#2563eb"
 
 
@@ -30,7 +31,7 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
     _draw_figure(above, records, figure)
     above.set_ylabel(name)
     above.set_title(str(run.folder), loc="left", fontsize=10)
-    below.plot(*_columns(records, "lr"), color=_RATE)
+    below.plot(*columns(records, "lr"), color=_RATE)
     below.set_ylabel("learning rate")
     below.set_ylim(bottom=0)
     below.set_xlabel("step")
@@ -43,10 +44,10 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
 
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
-    trained, losses = _means(*_columns(records, figure))
+    trained, losses = means(*columns(records, figure))
     axes.plot(trained, losses, color=_TRAINING, label="training")
-    steps, values = _columns(records, f"held_out_{figure}")
-    if _falls_far([*losses, *values]):
+    steps, values = columns(records, f"held_out_{figure}")
+    if falls_far([*losses, *values]):
         axes.set_yscale("log")
     if steps:
         axes.plot(steps, values, color=_HELD_OUT, marker=".", label="held-out")
@@ -63,18 +64,20 @@ def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
     axes.legend(frameon=False)
 
 
-def _falls_far(values: list[float]) -> bool:
+def falls_far(values: Sequence[float]) -> bool:
     """Whether a curve on a linear axis would lie flat at its end."""
-    return bool(values) and 0 < min(values) < max(values) / _FAR
+    return len(values) > 0 and 0 < min(values) < max(values) / _FAR
 
 
-def _columns(records: list[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
+def columns(records: Sequence[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
+    """The steps at which records have a value of this key, and the values."""
     there = [record for record in records if key in record]
     return [record["step"] for record in there], [record[key] for record in there]
 
 
-def _means(steps: list[int], values: list[float]) -> tuple[list[float], list[float]]:
-    size = -(-len(values) // _POINTS)
+def means(steps: Sequence[int], values: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The curve as means over neighbouring steps, so that few points are left."""
+    size = max(1, -(-len(values) // _POINTS))
     parts = range(0, len(values), size)
     return (
         [sum(steps[i : i + size]) / len(steps[i : i + size]) for i in parts],

@@ -3,7 +3,9 @@
 ::
 
     runs/text-001/
+      report.html      all of it to be read, in one page
       config.json      the settings
+      commands.jsonl   the commands that trained it, a line for each
       metrics.jsonl    a line for each step
       samples.txt      what the model wrote on the way
       curves.png       the curves of metrics.jsonl
@@ -40,7 +42,9 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.report_path = folder / "report.html"
         self.config_path = folder / "config.json"
+        self.commands_path = folder / "commands.jsonl"
         self.metrics_path = folder / "metrics.jsonl"
         self.samples_path = folder / "samples.txt"
         self.curves_path = folder / "curves.png"
@@ -177,10 +181,19 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of ``metrics.jsonl``."""
-        if not self.metrics_path.is_file():
-            return []
-        with open(self.metrics_path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        return _read_lines(self.metrics_path)
+
+    def commands(self) -> list[dict[str, Any]]:
+        """All lines of ``commands.jsonl``; none for a run that another version made."""
+        return _read_lines(self.commands_path)
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8") as file:
+        # a run that is being written, or was killed, may end in a part of a line
+        return [json.loads(line) for line in file if line.endswith("\n")]
 
 
 def _size(path: Path) -> int:
