@@ -18,7 +18,7 @@ SMALL = ["--size", "4", "--embedding", "3", "--batch-size", "9", "--steps", "12"
 SMALL += ["--validate-every", "6", "--sample-every", "6"]
 FILES = {
     *("alignment.png", "checkpoints", "config.json", "curves.png", "lock", "metrics.jsonl"),
-    *("pairs.json", "result.json", "samples.txt"),
+    *("commands.jsonl", "pairs.json", "report.html", "result.json", "samples.txt"),
 }
 CLOCK = {"seconds", "pairs_per_second"}
 
