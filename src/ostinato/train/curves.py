@@ -15,8 +15,8 @@ _TRAINING, _HELD_OUT, _RATE = "#9aa5b1", "#c2410c", "#2563eb"
 def draw_curves(run: Run, figure: str, name: str) -> None:
     """Draw ``curves.png`` of a run from its metrics; ``figure`` is a key of them.
 
-    Above: training (means over steps) and held-out values of the figure, the best one marked.
-    Below: the learning rate. Nothing is drawn for a run without metrics.
+    Above: training (means over steps) and held-out values of the figure, the best one marked; a
+    training loss of another kind on a scale of its own. Below: the learning rate. Nothing is drawn for a run without metrics.
     """
     records = run.metrics()
     if not records:
@@ -39,7 +39,13 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
 
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
-    axes.plot(*_means(*_columns(records, figure)), color=_TRAINING, label="training")
+    if any(figure in record for record in records):
+        axes.plot(*_means(*_columns(records, figure)), color=_TRAINING, label="training")
+    else:
+        beside = axes.twinx()
+        beside.plot(*_means(*_columns(records, "loss")), color=_TRAINING)
+        beside.set_ylabel("training loss, not comparable", color=_TRAINING)
+        beside.spines["top"].set_visible(False)
     steps, values = _columns(records, f"held_out_{figure}")
     if steps:
         axes.plot(steps, values, color=_HELD_OUT, marker=".", label="held-out")
