@@ -16,7 +16,8 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
     """Draw ``curves.png`` of a run from its metrics; ``figure`` is a key of them.
 
     Above: training (means over steps) and held-out values of the figure, the best one marked; a
-    training loss of another kind on a scale of its own. Below: the learning rate. Nothing is drawn for a run without metrics.
+    training loss of another kind on a scale of its own. Below: the learning rate. Nothing is
+    drawn for a run without metrics.
     """
     records = run.metrics()
     if not records:
