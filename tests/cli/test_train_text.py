@@ -126,7 +126,7 @@ def test_texts_to_hold_out_and_to_test_on(ostinato, folder) -> None:
     assert "--validation: wanted either --validation or --held-out, got both" in refused.err
     assert "Did you mean held.txt" in ostinato("train", "text", "--validation", "hold.txt").err
     (folder / "test.txt").write_text("")
-    assert "--test: wanted a text" in ostinato("train", "text", "verse.txt", *more).err
+    assert "test.txt: wanted a text to test on" in ostinato("train", "text", "verse.txt", *more).err
 
 
 def test_a_folder_of_the_treebank(ostinato, folder) -> None:

@@ -120,8 +120,11 @@ def test_the_end_is_held_out_before_a_test() -> None:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        (Parts(documents("abab"), documents("")), "validation: wanted a text"),
-        (Parts(documents("abab"), test=documents("", "")), "test: wanted a text"),
+        (Parts(documents("abab"), documents("")), "text: wanted a text to hold out"),
+        (
+            Parts(documents("abab"), test=documents("", "")),
+            "text and 1 more: wanted a text to test on",
+        ),
     ],
     ids=["validation", "test"],
 )

@@ -283,13 +283,13 @@ def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
 def _count(parts: Parts, share: float) -> tuple[int, int, int]:
     """The characters of each part; a share of the first where nothing else is held out."""
     train, held_out, test = (count(documents) for documents in parts)
-    for name, documents, characters in (
-        ("validation", parts.held_out, held_out),
-        ("test", parts.test, test),
+    for use, documents, characters in (
+        ("hold out", parts.held_out, held_out),
+        ("test on", parts.test, test),
     ):
         if documents and not characters:
             raise ArgumentError(
-                name, wanted="a text", got=f"{source_name(documents)}, which is empty"
+                source_name(documents), wanted=f"a text to {use}", got="no character"
             )
     if not parts.held_out:
         held_out = max(1, round(train * share))
