@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def describe(task: TextTask | BidirectionalTask) -> str:
         said += ", read from both sides"
     if isinstance(task.model.output, Contrastive):
         samples = task.model.output.num_noise
-        said += f"\nits training loss is against {samples} noise tokens: no likelihood"
+        said += f", trained against {samples} noise tokens (its loss is no likelihood)"
     return said
 
 
@@ -195,7 +194,14 @@ TEXT = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
 )
-BIDIRECTIONAL = replace(TEXT, name="bidirectional", use="ostinato evaluate {run}")
+BIDIRECTIONAL = Job(
+    "bidirectional",
+    build,  # pyright: ignore[reportArgumentType]
+    describe,  # pyright: ignore[reportArgumentType]
+    conclude,  # pyright: ignore[reportArgumentType]
+    evaluate,
+    explain_model,  # pyright: ignore[reportArgumentType]
+)
 
 
 def job_for(settings: ModelSettings) -> Job:
