@@ -123,7 +123,7 @@ def test_texts_to_hold_out_and_to_test_on(ostinato, folder) -> None:
     found = json.loads(ostinato("evaluate", "runs/text-001", "--json").out)
     assert found == {name: result[name] for name in found}
     refused = ostinato("train", "text", "verse.txt", *more, "--held-out", 0.2)
-    assert "--validation: wanted either --validation or --held-out, got both" in refused.err
+    assert "--held-out: wanted a share of the text, or a text of its own" in refused.err
     assert "Did you mean held.txt" in ostinato("train", "text", "--validation", "hold.txt").err
     (folder / "test.txt").write_text("")
     assert "test.txt: wanted a text to test on" in ostinato("train", "text", "verse.txt", *more).err
@@ -143,6 +143,8 @@ def test_a_folder_of_the_treebank(ostinato, folder) -> None:
     assert "characters, 12 different" in as_text.out
     beside = ostinato("train", "text", ".", "--test", "verse.txt")
     assert "wanted the folder alone, as its files are all parts" in beside.err
+    share = ostinato("train", "text", ".", "--held-out", 0.2)
+    assert "got 0.2 and ptb.valid.txt" in share.err
     (folder / "ptb.valid.txt").rename(folder / "ptb.val.txt")
     assert "Did you mean ptb.val.txt or" in ostinato("train", "text", ".").err
     (folder / "other").mkdir()

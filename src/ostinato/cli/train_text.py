@@ -86,17 +86,17 @@ def text(
     The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
     check_length(context, training)
-    if validation is not None and given(context, "held_out"):
-        raise ArgumentError(
-            "--validation",
-            wanted="either --validation or --held-out",
-            got="both",
-            remedy="Leave one of them out: the file is what is held out.",
-        )
     if folder := _treebank(paths or [], validation or test or corpus):
         paths, validation, test = folder
         if not given(context, "level"):
             text = text.replace(level="spaced")
+    if validation is not None and given(context, "held_out"):
+        raise ArgumentError(
+            "--held-out",
+            wanted="a share of the text, or a text of its own, to be held out",
+            got=f"{text.held_out} and {validation}",
+            remedy="Leave one of them out.",
+        )
     parts = Parts(
         _documents(paths or [], corpus, encoding),
         *(files([path], encoding) if path else [] for path in (validation, test)),

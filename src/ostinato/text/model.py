@@ -155,8 +155,8 @@ def make_output(
             remedy="Pass LanguageModel(vocabulary, settings, corpus.frequencies).",
         )
     elif settings.output == "adaptive":
-        cutoffs = settings.cutoffs and parse_cutoffs(settings.cutoffs)
-        yield Adaptive(width, counts, cutoffs or None)
+        written = settings.cutoffs
+        yield Adaptive(width, counts, parse_cutoffs(written) if written else None)
     else:
         yield Contrastive(width, counts, settings.nce_samples or 100)
 
