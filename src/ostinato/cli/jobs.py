@@ -13,7 +13,7 @@ from ostinato.tasks import RECIPES
 from ostinato.train import Run, RunError
 
 SUPERVISED = tuple(job_for(recipe) for recipe in RECIPES.values())
-JOBS: dict[str, Job] = {job.name: job for job in (TEXT, BIDIRECTIONAL, *SUPERVISED, SERIES)}
+JOBS: dict[str, Job] = {job.name: job for job in (TEXT, *SUPERVISED, SERIES, BIDIRECTIONAL)}
 
 
 def job_of(config: Mapping[str, Any], run: Run) -> Job:

@@ -128,26 +128,28 @@ def load(path: Path) -> tuple[LanguageModel | BidirectionalModel, Corpus]:
     ``path`` is the run's directory, or one of its checkpoint files.
     """
     run, checkpoint = open_run(path)
-    config = run.read_config()
-    check_task(config, (TEXT.name, BIDIRECTIONAL.name), run)
     corpus = Corpus(run.folder / "corpus")
-    model = build_model(run, config, corpus)
+    model = build_model(run, run.read_config(), corpus)
     load_best(model, run, checkpoint)
     return model.eval(), corpus
 
 
 def load_writer(path: Path) -> tuple[LanguageModel, Corpus]:
-    """As `load`. Raises RunError for a model that cannot write a text from left to right."""
+    """As `load`. Raises RunError for a run of no model that writes a text from left to right."""
+    run, _ = open_run(path)
+    config = run.read_config()
+    if config.get("task") == BIDIRECTIONAL.name:
+        raise RunError(
+            str(path),
+            wanted="a model that tells the next token from those before it",
+            got="one of both directions, which has to know what comes after it",
+            remedy="Train with --direction forward to sample. To measure this one: "
+            f"ostinato evaluate {path}",
+        )
+    check_task(config, (TEXT.name,), run)
     model, corpus = load(path)
-    if isinstance(model, LanguageModel):
-        return model, corpus
-    raise RunError(
-        str(path),
-        wanted="a model that tells the next token from those before it",
-        got="one of both directions, which has to know what comes after it",
-        remedy=f"Train with --direction forward to sample. To measure this one: ostinato evaluate "
-        f"{path}",
-    )
+    assert isinstance(model, LanguageModel)
+    return model, corpus
 
 
 def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
