@@ -104,6 +104,17 @@ def test_a_damaged_checkpoint_costs_only_what_came_after_the_one_before(
     assert_same_run(whole, run.folder)
 
 
+@pytest.mark.parametrize("flags", ["--output nce", "--output adaptive", "--direction both"])
+def test_every_kind_of_model_goes_on_bit_for_bit(ostinato, folder, flags: str) -> None:
+    more = ("--steps", 16, "--validate-every", 8, "--sample-every", 5)
+    for name in ("whole", "parts"):
+        call = ("train", "text", "verse.txt", *SMALL, *more, *flags.split(), "--run", name)
+        assert ostinato(*call).code == 0
+    _, before = Run(folder / "parts").checkpoints()
+    assert ostinato("train", "--resume", before).code == 0
+    assert_same_run(folder / "whole", folder / "parts")
+
+
 def test_more_steps(ostinato, trained) -> None:
     done = ostinato("train", "--resume", trained, "--steps", 15)
     assert done.code == 0

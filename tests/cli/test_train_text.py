@@ -77,6 +77,9 @@ def test_json_is_all_that_is_printed(ostinato) -> None:
         "--level bpe --vocabulary 270",
         "--cell gru --layers 2 --residual --dropout 0.2",
         "--cell torch.nn:LSTMCell --embedding 0",
+        "--level word --min-frequency 1 --output adaptive --cutoffs 3",
+        "--output nce --nce-samples 5",
+        "--level spaced --uniform 0.1",
         "--tied --layer-norm --ema 0.9 --optimiser sgd --schedule onecycle --clip 0",
     ],
 )
@@ -106,6 +109,68 @@ def test_several_files_are_documents(ostinato, folder) -> None:
     assert "reading verse.txt and 1 more" in done.out
     assert "1,260 characters" in done.out
     assert len(Corpus(folder / "runs" / "text-001" / "corpus").tokens) == 1264
+
+
+def test_texts_to_hold_out_and_to_test_on(ostinato, folder) -> None:
+    (folder / "held.txt").write_text("the dog sat. " * 9)
+    (folder / "test.txt").write_text("the cat sat. " * 3)
+    more = ("--validation", "held.txt", "--test", "test.txt")
+    done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 3, *more)
+    assert done.code == 0, done.err
+    assert "1,116 characters, 15 different; the last 156 are held out, 39 of them" in done.out
+    result = Run(folder / "runs" / "text-001").read_result()
+    assert result is not None
+    assert (result["characters"], result["test_characters"]) == (117, 39)
+    assert f"test text: {result['test_bpc']:.4f} bits per character" in done.out
+    found = json.loads(ostinato("evaluate", "runs/text-001", "--json").out)
+    assert found == {name: result[name] for name in found}
+    refused = ostinato("train", "text", "verse.txt", *more, "--held-out", 0.2)
+    assert "--held-out: wanted a share of the text, or a text of its own" in refused.err
+    assert "Did you mean held.txt" in ostinato("train", "text", "--validation", "hold.txt").err
+    (folder / "test.txt").write_text("")
+    assert "test.txt: wanted a text to test on" in ostinato("train", "text", "verse.txt", *more).err
+
+
+def test_a_folder_of_the_treebank(ostinato, folder) -> None:
+    for part in ("train", "valid", "test"):
+        (folder / f"ptb.{part}.txt").write_text(
+            " the cat <unk> \n" * (40 if part == "train" else 2)
+        )
+    done = ostinato("train", "text", ".", *SMALL, "--steps", 2)
+    assert done.code == 0, done.err
+    run = Run(folder / "runs" / "text-001")
+    assert run.read_config()["corpus"]["level"] == "spaced"
+    assert Corpus(run.folder / "corpus").tokenizer.size == 5
+    as_text = ostinato("train", "text", ".", *SMALL, "--steps", 2, "--level", "char")
+    assert "characters, 12 different" in as_text.out
+    beside = ostinato("train", "text", ".", "--test", "verse.txt")
+    assert "wanted the folder alone, as its files are all parts" in beside.err
+    share = ostinato("train", "text", ".", "--held-out", 0.2)
+    assert "got 0.2 and ptb.valid.txt" in share.err
+    (folder / "ptb.valid.txt").rename(folder / "ptb.val.txt")
+    assert "Did you mean ptb.val.txt or" in ostinato("train", "text", ".").err
+    (folder / "other").mkdir()
+    assert "got the folder other. Name the files in it." in ostinato("train", "text", "other").err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--nce-samples 5", "--nce-samples: wanted the output nce, which it belongs to"),
+        ("--cutoffs 5,9", "--cutoffs: wanted the output adaptive"),
+        ("--output adaptive --tied", "--tied: wanted the output softmax"),
+        ("--output adaptive --cutoffs 9,5", "--cutoffs: wanted growing numbers with commas"),
+        ("--output adaptive --cutoffs 5,999", "--cutoffs: wanted numbers below the"),
+        ("--direction both --bptt 1", "--bptt: wanted windows of at least 2 tokens"),
+        ("--zoneout 0.1 --recurrent-dropout 0.1", "--zoneout: wanted either zoneout or"),
+    ],
+)
+def test_contradictory_flags_leave_no_run(ostinato, folder, flags: str, message: str) -> None:
+    done = ostinato("train", "text", "verse.txt", *SMALL, *flags.split())
+    assert done.code == 1
+    assert done.err.startswith(f"error: {message}")
+    runs = folder / "runs"
+    assert not runs.exists() or list(runs.iterdir()) == []
 
 
 def test_without_a_file_it_reads_the_reference_of_python(ostinato) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from small_model import SMALL
 
 from ostinato.train import Run
 
@@ -35,6 +36,49 @@ def test_wrong_choices_are_refused(ostinato, trained, flags) -> None:
     done = ostinato("sample", trained, *flags)
     assert done.code == 1
     assert done.err.startswith(f"error: {flags[0]}: wanted a number of at least 0")
+
+
+def test_the_likeliest_next_tokens(ostinato, trained) -> None:
+    done = ostinato("sample", trained, "--prompt", "the Ж", "--next", 3)
+    head, *rows = done.out.splitlines()
+    assert head.split() == ["next", "probability"]
+    assert len(rows) == 3
+    shares = [float(row.split()[-1]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert done.err.startswith("note: 1 in the prompt not known")
+    refused = ostinato("sample", trained, "--next", 3, "--temperature", 0.5)
+    assert refused.code == 1
+    assert "--temperature: wanted either --next, which draws nothing" in refused.err
+
+
+def test_several_documents(ostinato, trained) -> None:
+    call = ("sample", trained, "--prompt", "the c", "--length", 20, "--seed", 1)
+    assert ostinato(*call, "--documents", 3).out.count("the c") >= 3
+
+
+def test_a_model_of_both_directions_is_measured_and_not_sampled(ostinato, folder) -> None:
+    call = ("train", "text", "verse.txt", *SMALL, "--steps", 8, "--direction", "both")
+    done = ostinato(*call)
+    assert done.code == 0, done.err
+    assert "lstm 1 x 8" in done.out
+    assert "read from both sides" in done.out
+    assert "held-out pseudo_perplexity" in done.out
+    assert "held out:\n" in done.out
+    assert "bits per character" not in done.out
+    assert "To go on:\n  ostinato evaluate runs/text-001" in done.out
+    run = Run(folder / "runs" / "text-001")
+    found, result = json.loads(ostinato("evaluate", run.folder, "--json").out), run.read_result()
+    assert result is not None
+    assert found == {name: result[name] for name in found}
+    assert set(found) == {"loss", "pseudo_perplexity", "tokens", "characters"}
+    said = ostinato("evaluate", run.folder, "verse.txt")
+    assert said.out.startswith("pseudo-perplexity ")
+    assert "not comparable with perplexities" in said.out
+    refused = ostinato("sample", run.folder)
+    assert refused.code == 1
+    assert "got one of both directions, which has to know what comes after it" in refused.err
+    assert "backward:" in ostinato("explain", run.folder).out
+    assert "task bidirectional" in ostinato("info", run.folder).out
 
 
 def test_evaluate_the_held_out_text_gives_the_result_of_the_run(ostinato, trained) -> None:

@@ -51,6 +51,16 @@ def test_the_best_validation_is_marked() -> None:
     assert "0.75 at step 9" in draw_chart(told, "loss", "nats", best_step=9)
 
 
+def test_a_training_loss_of_another_kind_stands_apart() -> None:
+    told = [{**record, "held_out_bpc": 2.0} for record in records(6)]
+    chart = draw_chart(told, "bpc", "bits per character")
+    assert points(chart, "training") == 0
+    assert points(chart, "held-out") == 6
+    assert "training loss, of another kind" in chart
+    assert chart.count("<svg") == 4
+    assert 'aria-label="bits per character over 6 steps: held out best 2 at step 1"' in chart
+
+
 def test_a_baseline_is_in_sight() -> None:
     chart = draw_chart(records(5), "loss", "nats", baseline=7.0)
     assert "baseline" in chart

@@ -1,6 +1,7 @@
 """A corpus: split by characters, documents marked, memory flat."""
 
 import gc
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ostinato.data import read_treebank
 from ostinato.errors import ArgumentError
-from ostinato.text import Corpus, CorpusSettings, Document, text, tokenize
-from ostinato.text.tokenizer import BOS, EOS, LEVELS, UNKNOWN
+from ostinato.text import Corpus, CorpusSettings, Document, Parts, files, text, tokenize
+from ostinato.text.tokenizer import BOS, EOS, UNKNOWN
 
 
 def documents(*contents: str) -> list[Document]:
     return [text(content) for content in contents]
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", ["char", "word", "bpe"])
 def test_the_two_parts_are_the_text(level: str) -> None:
     content = "a few words, and a few more words.\n" * 30
     settings = CorpusSettings(level=level, held_out=0.2, vocabulary=300, min_frequency=1)
@@ -90,6 +92,79 @@ def test_a_damaged_corpus_is_named(tmp_path: Path) -> None:
     (tmp_path / "corpus.json").write_text("{}")
     with pytest.raises(ArgumentError, match=r"corpus\.json: wanted the counts"):
         Corpus(tmp_path)
+
+
+def test_other_texts_are_held_out_and_tested_on() -> None:
+    parts = Parts(documents("abab", "ba"), documents("bax"), documents("a", "yb"))
+    corpus = Corpus.build(parts)
+    a, b = 3, 4
+    assert corpus.train.tolist() == [BOS, a, b, a, b, EOS, BOS, b, a, EOS]
+    assert corpus.held_out.tolist() == [EOS, BOS, b, a, UNKNOWN, EOS]
+    assert corpus.test.tolist() == [EOS, BOS, a, EOS, BOS, UNKNOWN, b, EOS]
+    assert corpus.parts == ("held_out", "test")
+    assert corpus.part("test")[1] == corpus.counts.test_characters == 3
+    assert corpus.frequencies.tolist() == [2, 2, 0, 3, 3]
+    assert "12 characters, 2 different; the last 6 are held out, 3 of them" in corpus.summary()
+    assert "<unk> stands 0 times before them and 2 in them" in corpus.summary()
+
+
+def test_the_end_is_held_out_before_a_test() -> None:
+    corpus = Corpus.build(
+        Parts(documents("abababab"), test=documents("ab")), CorpusSettings(held_out=0.25)
+    )
+    assert (len(corpus.train), len(corpus.held_out), len(corpus.test)) == (7, 4, 5)
+    assert corpus.held_out[0] == corpus.train[-1]
+    assert corpus.test[0] == corpus.held_out[-1] == EOS
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (Parts(documents("abab"), documents("")), "text: wanted a text to hold out"),
+        (
+            Parts(documents("abab"), test=documents("", "")),
+            "text and 1 more: wanted a text to test on",
+        ),
+    ],
+    ids=["validation", "test"],
+)
+def test_an_empty_part_is_refused(parts: Parts, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        Corpus.build(parts)
+
+
+def test_spaced_text_has_one_end_between_lines(tmp_path: Path) -> None:
+    contents = {
+        "train": " the cat sat \n the <unk> \n\n a cat \n" * 3,
+        "valid": " a dog \n the cat",
+        "test": " the \n",
+    }
+    for name, content in contents.items():
+        (tmp_path / f"ptb.{name}.txt").write_text(content)
+    parts = Parts(*(files([tmp_path / f"ptb.{name}.txt"]) for name in contents))
+    corpus, wanted = (
+        Corpus.build(parts, CorpusSettings(level="spaced")),
+        read_treebank(tmp_path),
+    )
+    # the tokens to predict are those of the treebank: before each part stands an <eos>
+    for made, read in ((corpus.train, wanted.train), (corpus.held_out, wanted.valid)):
+        assert made[0] == EOS
+        named = [corpus.tokenizer.name(number) for number in made[1:].tolist()]
+        assert named == wanted.vocabulary.decode(read)
+    assert corpus.test.tolist()[0] == corpus.test.tolist()[-1] == EOS
+    # all words of the treebank, and <bos>, which never comes
+    assert corpus.tokenizer.size == len(wanted.vocabulary) + 1
+    assert corpus.frequencies[BOS] == 0
+
+
+def test_a_corpus_of_before_there_were_tests(tmp_path: Path) -> None:
+    made = Corpus.build(text("some text " * 9), folder=tmp_path)
+    path = tmp_path / "corpus.json"
+    old = {k: v for k, v in json.loads(path.read_text()).items() if not k.startswith("test_")}
+    path.write_text(json.dumps(old))
+    again = Corpus(tmp_path)
+    assert np.array_equal(again.held_out, made.held_out)
+    assert again.parts == ("held_out",)
 
 
 def test_another_text_by_the_same_vocabulary(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_without_a_warm_up_columns_forget(model: LanguageModel) -> None:
 
 
 def test_a_large_vocabulary_is_read_in_small_pieces(model: LanguageModel, monkeypatch) -> None:
-    monkeypatch.setattr(evaluation, "_SCORES", 100)
+    monkeypatch.setattr(evaluation, "SCORES", 100)
     found = evaluate(model, TOKENS[:101], 1, columns=2, warm_up=200)
     assert found.nats == pytest.approx(whole(model, TOKENS[:101]), rel=1e-6)
 

@@ -1,13 +1,24 @@
 """Sampling: greedy at temperature 0, repeatable by its seed, warmed by the prompt."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from ostinato import unroll
 from ostinato.errors import ArgumentError
-from ostinato.text import Corpus, LanguageModel, SampleSettings, sample, stream
+from ostinato.text import (
+    Corpus,
+    CorpusSettings,
+    LanguageModel,
+    ModelSettings,
+    SampleSettings,
+    sample,
+    stream,
+    text,
+    what_next,
+)
 from ostinato.text.sampling import draw, read
 from ostinato.text.tokenizer import BOS, EOS, UNKNOWN
 
@@ -20,6 +31,14 @@ def greedy(model: LanguageModel, ids: list[int], length: int) -> list[int]:
         scores[[BOS, UNKNOWN]] = -torch.inf
         ids = [*ids, int(scores.argmax())]
     return ids
+
+
+def force(model: LanguageModel, token: int) -> None:
+    """Let the model always say this token."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.output.module.bias[token] = 100
 
 
 def test_temperature_0_is_greedy(model: LanguageModel, corpus: Corpus) -> None:
@@ -69,12 +88,57 @@ def test_a_stream_gives_a_token_at_a_time(model: LanguageModel, corpus: Corpus) 
 
 
 def test_an_end_ends_the_text(model: LanguageModel, corpus: Corpus) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        output = [part for part in model.modules() if isinstance(part, nn.Linear)][-1]
-        output.bias[EOS] = 100
+    force(model, EOS)
     assert sample(model, corpus.tokenizer, "the", SampleSettings(length=50)) == "the"
+
+
+def test_documents_begin_anew(model: LanguageModel, corpus: Corpus) -> None:
+    settings = SampleSettings(length=30, temperature=0)
+    one = sample(model, corpus.tokenizer, "the", settings)
+    three = sample(model, corpus.tokenizer, "the", settings.replace(documents=3))
+    assert three == "\n\n".join([one] * 3)  # greedy: the same from the same empty state
+    drawn = settings.replace(documents=2, temperature=1.0, seed=0)
+    first, second = sample(model, corpus.tokenizer, "the", drawn).split("\n\nthe")
+    assert f"the{second}" != first
+
+
+SPACED = "the cat sat .\nthe dog sat .\n" * 30
+
+
+@pytest.fixture
+def by_lines() -> tuple[LanguageModel, Corpus]:
+    corpus = Corpus.build(text(SPACED), CorpusSettings(level="spaced"))
+    return LanguageModel(corpus.tokenizer.size, ModelSettings(size=16, embedding=8)), corpus
+
+
+def test_spaced_text_goes_on_over_line_ends_or_restarts(by_lines) -> None:
+    model, corpus = by_lines
+    force(model, EOS)
+    write = partial(sample, model, corpus.tokenizer, "the")
+    assert write(SampleSettings(length=4)) == "the\n\n\n\n"
+    assert write(SampleSettings(length=4, documents=2)) == "the\nthe"
+
+
+def test_spaced_text_begins_after_an_end(by_lines) -> None:
+    model, corpus = by_lines
+    scores, _ = read(model.eval(), np.array([EOS]))
+    wanted = corpus.tokenizer.name(draw(scores, SampleSettings(temperature=0), torch.Generator()))
+    written = sample(model, corpus.tokenizer, None, SampleSettings(temperature=0, length=1))
+    assert written == wanted.replace("<eos>", "\n")
+
+
+def test_what_comes_next(model: LanguageModel, corpus: Corpus) -> None:
+    model.train()
+    found = what_next(model, corpus.tokenizer, "the c", 4)
+    assert model.training
+    ids = [BOS, *corpus.tokenizer.encode("the c").tolist()]
+    scores, _ = unroll(model.eval(), torch.tensor(ids)[:, None])
+    likeliest, order = scores[-1, 0].double().softmax(0).sort(descending=True)
+    assert [name for name, _ in found] == [corpus.tokenizer.name(int(i)) for i in order[:4]]
+    assert [p for _, p in found] == pytest.approx(likeliest[:4].tolist())
+    everything = what_next(model, corpus.tokenizer, None, 999)
+    assert sum(p for _, p in everything) == pytest.approx(1.0)
+    assert {"<bos>", "<eos>", "<unk>", "t"} <= {name for name, _ in everything}
 
 
 def drawn(scores: list[float], **changes: object) -> set[int]:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ostinato import _tree, unroll
 from ostinato.data import ColumnSettings
-from ostinato.text import Corpus, LanguageModel, TextTask
+from ostinato.text import Corpus, LanguageModel, ModelSettings, Parts, TextTask, text
 from ostinato.text.task import usual_opening
 from ostinato.text.tokenizer import BOS
 
@@ -53,6 +53,23 @@ def test_quick_figures_are_near_the_full_ones(task: TextTask) -> None:
 
 def test_a_training_loss_in_bits(task: TextTask) -> None:
     assert task.figures(math.log(2))["bpc"] == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_contrastive_loss_is_in_no_units_of_text(corpus: Corpus) -> None:
+    settings = ModelSettings(size=16, embedding=8, output="nce")
+    model = LanguageModel(corpus.tokenizer.size, settings, corpus.frequencies)
+    task = TextTask(model, corpus, ColumnSettings(batch_size=4, bptt=10))
+    assert task.figures(1.0) == {}
+    # held-out figures are by the softmax of all scores, close to that of no knowledge at all
+    assert task.validate()["perplexity"] == pytest.approx(corpus.tokenizer.size, rel=0.3)
+
+
+def test_the_test_is_measured_as_the_held_out_text(model: LanguageModel) -> None:
+    lines = "the cat sat on the mat.\nthe dog sat on the log.\n"
+    other = Corpus.build(Parts([text(lines * 9)], [text(lines)], [text(lines)]))
+    model = LanguageModel(other.tokenizer.size, model.settings)
+    task = TextTask(model, other, ColumnSettings(batch_size=4, bptt=10))
+    assert task.evaluate("test").figures() == task.evaluate().figures()
 
 
 def test_a_sample_is_the_same_for_the_same_step(task: TextTask) -> None:

@@ -11,7 +11,6 @@ from ostinato.errors import ArgumentError
 from ostinato.text.tokenizer import (
     BOS,
     EOS,
-    LEVELS,
     SPECIAL,
     UNKNOWN,
     Tokenizer,
@@ -22,10 +21,14 @@ TEXT = (
     "The quick brown fox's tail,\n\tand  more   of it.\r\n\n    indented = [1, 2]  \n"
     "<eos> <unk> naïve 日本 😀 don’t\u2028\n" * 3  # noqa: RUF001
 )
-MADE = {level: train_tokenizer([TEXT], level, vocabulary=300, min_frequency=1) for level in LEVELS}
+EXACT = ("char", "word", "bpe")
+MADE = {
+    level: train_tokenizer([TEXT], level, vocabulary=300, min_frequency=1)
+    for level in (*EXACT, "spaced")
+}
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", EXACT)
 def test_the_text_comes_back_exactly(level: str) -> None:
     tokenizer = MADE[level]
     ids = tokenizer.encode(TEXT)
@@ -37,7 +40,7 @@ def test_the_text_comes_back_exactly(level: str) -> None:
 
 @given(text=st.text(alphabet=TEXT), cuts=st.lists(st.integers(0, 50)))
 @settings(max_examples=50)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", MADE)
 def test_cuts_do_not_change_the_ids(level: str, text: str, cuts: list[int]) -> None:
     tokenizer = MADE[level]
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
@@ -88,7 +91,31 @@ def test_a_stream_completes_characters() -> None:
     assert "" in written  # half of a character is not shown
 
 
-@pytest.mark.parametrize("level", LEVELS)
+def test_spaced_text_is_words_and_line_ends() -> None:
+    tokenizer = train_tokenizer(["the cat sat , \n the <unk> sat\n", "the end"], "spaced")
+    ids = tokenizer.encode(" the dog  sat ,\n<unk> <eos>")
+    assert [tokenizer.name(number) for number in ids.tolist()] == [
+        *("the", "<unk>", "sat", ",", "<eos>", "<unk>", "<eos>")
+    ]
+    assert tokenizer.decode(ids) == "the <unk> sat ,\n<unk>\n"
+    # the most frequent first, then by the alphabet; <eos> and <unk> are no words of their own
+    assert tokenizer.decode(range(3, tokenizer.size)) == "the sat , cat end"
+    assert (tokenizer.opening, MADE["word"].opening) == (EOS, BOS)
+    few = train_tokenizer(["the cat the cat sat"], "spaced", min_frequency=2)
+    assert few.size == len(SPECIAL) + 2
+    assert train_tokenizer(["the cat the"], "spaced", vocabulary=4).size == 4
+
+
+@pytest.mark.parametrize(("before", "wanted"), [("", "the fox"), ("of", " the fox")])
+def test_spaced_words_go_on_from_what_is_written(before: str, wanted: str) -> None:
+    tokenizer = train_tokenizer(["of the fox"], "spaced")
+    for start in (before, f"{before} "):
+        stream = tokenizer.stream(start)
+        words = "".join(stream.add(number) for number in (BOS, *tokenizer.encode("the fox")))
+        assert words == (wanted if start == before else "the fox")
+
+
+@pytest.mark.parametrize("level", MADE)
 def test_save_and_load(tmp_path: Path, level: str) -> None:
     MADE[level].save(tmp_path / "tokenizer.json")
     loaded = Tokenizer.load(tmp_path / "tokenizer.json")
@@ -106,7 +133,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str | None) -> None:
 
 
 def test_wrong_levels_and_sizes() -> None:
-    with pytest.raises(ArgumentError, match="level: wanted one of char, word, bpe, got 'letter'"):
+    with pytest.raises(
+        ArgumentError, match="level: wanted one of char, word, bpe, spaced, got 'letter'"
+    ):
         train_tokenizer(["a"], "letter")
     with pytest.raises(ArgumentError, match="vocabulary: wanted at least 259"):
         train_tokenizer(["a"], "bpe", vocabulary=258)

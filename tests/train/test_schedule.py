@@ -75,6 +75,12 @@ def test_exponential_goes_by_the_epoch() -> None:
     assert by_epoch(schedule="exponential", lr_decay=0.9) == pytest.approx(wanted)
 
 
+def test_exponential_may_wait_some_epochs() -> None:
+    wanted = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+    found = by_epoch(schedule="exponential", lr_decay=0.5, decay_after=2)
+    assert found == pytest.approx(wanted)
+
+
 def test_a_rule_of_ones_own_goes_by_the_epoch() -> None:
     found = by_epoch(lambda epochs: 1 / (1 + epochs), schedule="plateau", warm_up=0.5)
     assert found == pytest.approx([0.5 / (1 + i / 3) for i in range(10)])

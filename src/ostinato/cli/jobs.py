@@ -9,12 +9,13 @@ from ostinato.cli.job import Job
 from ostinato.cli.seq2seq_job import SEQ2SEQ
 from ostinato.cli.series_job import SERIES
 from ostinato.cli.supervised_job import job_for
-from ostinato.cli.text_job import TEXT
+from ostinato.cli.text_job import BIDIRECTIONAL, TEXT
 from ostinato.tasks import RECIPES
 from ostinato.train import Run, RunError
 
 SUPERVISED = tuple(job_for(recipe) for recipe in RECIPES.values())
-JOBS: dict[str, Job] = {job.name: job for job in (TEXT, *SUPERVISED, SERIES, SEQ2SEQ)}
+TASKS = (TEXT, *SUPERVISED, SERIES, SEQ2SEQ, BIDIRECTIONAL)
+JOBS: dict[str, Job] = {job.name: job for job in TASKS}
 
 
 def job_of(config: Mapping[str, Any], run: Run) -> Job:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ostinato.data import require
-from ostinato.text import Document, source_name
+from ostinato.text import Document, Parts, source_name
 
 # Seconds between updates: a small text is read before the first one.
 _PATIENCE = 0.2
 
 
 @contextmanager
-def watched(documents: Sequence[Document]) -> Iterator[list[Document]]:
+def watched(parts: Parts) -> Iterator[Parts]:
     """The same documents; on a terminal, reading them moves a line of progress."""
     if not sys.stderr.isatty():
-        yield list(documents)
+        yield parts
         return
     console = require("rich.console", "train").Console(stderr=True)
-    with console.status(f"reading {source_name(documents)}") as status:
+    with console.status(f"reading {source_name(parts.train)}") as status:
         counter = _Counter(status)
-        yield [_watch(document, counter, first=i == 0) for i, document in enumerate(documents)]
+        first = parts.train[0] if parts.train else None
+        yield Parts(
+            *([_watch(each, counter, first=each is first) for each in part] for part in parts)
+        )
 
 
 class _Counter:

@@ -8,18 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_length, with_settings
+from ostinato.cli.options import check_length, given, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
-from ostinato.cli.text_job import TEXT
+from ostinato.cli.text_job import job_for
 from ostinato.cli.training import train_run
-from ostinato.data import ColumnSettings
+from ostinato.data import ColumnSettings, existing_file, treebank_files
 from ostinato.errors import ArgumentError
 from ostinato.text import (
     Corpus,
     CorpusSettings,
     Document,
     ModelSettings,
+    Parts,
     default_text,
     files,
     source_name,
@@ -39,8 +40,9 @@ def text(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Text files, each a document. Without any: the reference of the Python language, "
-            "which comes with Python.",
+            help="Text files, each a document, or a folder with ptb.train.txt, ptb.valid.txt and "
+            "ptb.test.txt. Without any: the reference of the Python language, which comes with "
+            "Python.",
         ),
     ] = None,
     *,
@@ -51,6 +53,14 @@ def text(
             help="A text that comes with Python, in place of FILE: the reference of the language, "
             "or the source of the standard library.",
         ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Hold out this text, in place of the end of the others."),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Measure the trained model on this text as well."),
     ] = None,
     encoding: Annotated[str, typer.Option(help="The encoding of the files.")] = "utf-8",
     run: Annotated[
@@ -73,31 +83,61 @@ def text(
 
     The last tenth of the text is held out, to measure the model and keep its best weights.
     Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
+    The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
     check_length(context, training)
-    documents = _documents(paths or [], corpus, encoding)
-    directory = Run.create("text", run)
+    if folder := _treebank(paths or [], validation or test or corpus):
+        paths, validation, test = folder
+        if not given(context, "level"):
+            text = text.replace(level="spaced")
+    if validation is not None and given(context, "held_out"):
+        raise ArgumentError(
+            "--held-out",
+            wanted="a share of the text, or a text of its own, to be held out",
+            got=f"{text.held_out} and {validation}",
+            remedy="Leave one of them out.",
+        )
+    parts = Parts(
+        _documents(paths or [], corpus, encoding),
+        *(files([path], encoding) if path else [] for path in (validation, test)),
+    )
+    job, directory = job_for(model), Run.create("text", run)
     try:
-        say(f"reading {source_name(documents)}", as_json=as_json)
-        with watched(documents) as shown:
+        say(f"reading {source_name(parts.train)}", as_json=as_json)
+        with watched(parts) as shown:
             made = Corpus.build(shown, text, folder=directory.make_folder("corpus"))
         say(made.summary(), as_json=as_json)
         config: dict[str, Any] = {
             "ostinato": __version__,
-            "task": TEXT.name,
+            "task": job.name,
             "source": made.counts.name,
             "corpus": text.as_dict(),
             "model": model.as_dict(),
             "columns": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = TEXT.build(directory, config)
+        task = job.build(directory, config)
         directory.write_config(config)
     except BaseException:
         # Nothing has been trained: leave no empty run behind.
         directory.discard()
         raise
-    train_run(directory, TEXT, task, training, as_json=as_json)
+    train_run(directory, job, task, training, as_json=as_json)
+
+
+def _treebank(paths: list[Path], other: object) -> tuple[list[Path], Path, Path] | None:
+    """The three files of the Penn Treebank, where the only path is their folder."""
+    if len(paths) != 1 or not any(path.exists() for path in treebank_files(paths[0]).values()):
+        return None
+    if other is not None:
+        raise ArgumentError(
+            str(paths[0]),
+            wanted="the folder alone, as its files are all parts",
+            got=f"{other} beside it",
+            remedy="To choose the parts, name files: ptb.train.txt --validation ptb.valid.txt.",
+        )
+    train, valid, test = (existing_file(p, "FILE") for p in treebank_files(paths[0]).values())
+    return [train], valid, test
 
 
 def _documents(paths: list[Path], corpus: str | None, encoding: str) -> list[Document]:

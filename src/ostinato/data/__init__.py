@@ -30,7 +30,7 @@ from ostinato.data.series import Series, read_series
 from ostinato.data.settings import Settings, setting
 from ostinato.data.tables import read_table
 from ostinato.data.tokens import TokenWriter, open_tokens
-from ostinato.data.treebank import Treebank, read_treebank
+from ostinato.data.treebank import Treebank, read_treebank, treebank_files
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.data.windows import SeriesData, SeriesSettings, Window, WindowSettings
 
@@ -79,5 +79,6 @@ __all__ = [
     "read_treebank",
     "require",
     "setting",
+    "treebank_files",
     "write_json",
 ]

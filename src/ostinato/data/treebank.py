@@ -43,9 +43,14 @@ def read_treebank(folder: str | PathLike[str]) -> Treebank:
 
     Source: the files of Mikolov et al., "Recurrent neural network based language model", 2010.
     """
-    lines = {part: _words(Path(folder) / f"ptb.{part}.txt") for part in ("train", "valid", "test")}
+    lines = {part: _words(path) for part, path in treebank_files(folder).items()}
     vocabulary = Vocabulary.of(count_words([lines["train"]]), special=())
     return Treebank(vocabulary, **{part: vocabulary.encode(lines[part]) for part in lines})
+
+
+def treebank_files(folder: str | PathLike[str]) -> dict[str, Path]:
+    """The paths of the three files by their part, whether they are there or not."""
+    return {part: Path(folder) / f"ptb.{part}.txt" for part in ("train", "valid", "test")}
 
 
 def _words(path: Path) -> list[str]:

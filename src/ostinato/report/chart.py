@@ -73,21 +73,23 @@ def draw_chart(
     """The curve of a figure in training and held out, the learning rate, and the norm of the
     gradient. ``best_step`` is the validation to be marked, by default that with the lowest value;
     ``baseline`` is a value to be beaten. Nothing is drawn of nothing."""
-    steps, values = columns(records, figure)
-    if not steps:
+    training, held_out = columns(records, figure), columns(records, f"held_out_{figure}")
+    if not training[0] and not held_out[0]:
         return ""
-    held_out = columns(records, f"held_out_{figure}")
     best = _place(held_out, best_step)
-    along = Scale(0, steps[-1])
-    panels = [_main(along, means(steps, values), held_out, best, baseline, name)]
-    for key, title in (("lr", "learning rate"), ("grad_norm", "norm of the gradient")):
+    along = Scale(0, records[-1]["step"])
+    panels = [_main(along, means(*training), held_out, best, baseline, name)]
+    further = [("lr", "learning rate"), ("grad_norm", "norm of the gradient")]
+    if not training[0]:
+        further.insert(0, ("loss", "training loss, of another kind"))
+    for key, title in further:
         thinned = means(*columns(records, key))
         if thinned[0]:
             scale = fitted(thinned[1], from_zero=key == "lr")
             line = _line(along, scale, thinned, "rate")
             panels.append(_panel(title, scale, line, ticks=3, height=5))
     panels.append(_steps(along))
-    words = _told(name, steps, values, held_out, best)
+    words = _told(f"{name} over {records[-1]['step']:,} steps", training, held_out, best)
     return element("figure", *panels, class_="chart", role="group", aria_label=words)
 
 
@@ -101,9 +103,10 @@ def _main(
 ) -> str:
     known = [*training[1], *held_out[1], *([] if baseline is None else [baseline])]
     scale = fitted(known)
-    drawn = [_line(along, scale, training, "training")]
-    legend = [element("span", "training", class_="training")]
-    labels = ""
+    drawn, legend, labels = list[str](), list[str](), ""
+    if training[0]:
+        drawn.append(_line(along, scale, training, "training"))
+        legend.append(element("span", "training", class_="training"))
     if baseline is not None:
         drawn.append(_path(f"M0 {_y(scale, baseline)}H1000", "baseline"))
         legend.append(element("span", "baseline", class_="baseline"))
@@ -223,11 +226,11 @@ def _round_width(width: float) -> float:
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= width * 0.999)
 
 
-def _told(
-    name: str, steps: Sequence[int], values: Sequence[float], held_out: Points, best: int
-) -> str:
+def _told(what: str, training: Points, held_out: Points, best: int) -> str:
     """The curve for who cannot see it."""
-    said = f"{name} over {steps[-1]:,} steps: in training from {values[0]:.4g} to {values[-1]:.4g}"
-    if not held_out[0]:
-        return said
-    return f"{said}; held out best {held_out[1][best]:.4g} at step {held_out[0][best]:,}"
+    said = list[str]()
+    if training[0]:
+        said.append(f"in training from {training[1][0]:.4g} to {training[1][-1]:.4g}")
+    if held_out[0]:
+        said.append(f"held out best {held_out[1][best]:.4g} at step {held_out[0][best]:,}")
+    return f"{what}: {'; '.join(said)}"

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, takewhile
 from pathlib import Path
-from typing import cast, final
+from typing import NamedTuple, cast, final
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ostinato.data.files import write_json
+from ostinato.data.reading import PIECE
 from ostinato.data.settings import Settings, setting
 from ostinato.data.tokens import TokenWriter, open_tokens
 from ostinato.errors import ArgumentError
@@ -35,11 +38,22 @@ from ostinato.text.tokenizer import (
 class CorpusSettings(Settings):
     """How a text becomes tokens."""
 
-    level: str = setting("char", "What a token is.", choices=LEVELS)
-    vocabulary: int | None = setting(
-        None, "Most tokens in the vocabulary; by default 10000 words or 2000 byte pairs.", least=4
+    level: str = setting(
+        "char",
+        "What a token is; spaced: what stands between spaces, and <eos> for each line end.",
+        choices=LEVELS,
     )
-    min_frequency: int = setting(2, "Words seen less often than this become <unk>.", least=1)
+    vocabulary: int | None = setting(
+        None,
+        "Most tokens in the vocabulary; by default 10000 words or 2000 byte pairs, and all words "
+        "of spaced text.",
+        least=4,
+    )
+    min_frequency: int | None = setting(
+        None,
+        "Words seen less often than this become <unk>; by default 2, and 1 for spaced text.",
+        least=1,
+    )
     held_out: float = setting(
         0.1, "Share of the characters, at the end, that is held out.", least=0.001, below=1
     )
@@ -51,7 +65,7 @@ class Mark(enum.Enum):
     BEGIN = BOS
     END = EOS
     BORDER = None
-    """Held-out text begins here."""
+    """The next part begins here: held-out text, or the test."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +79,28 @@ class Counts:
     held_out_unknown: int
     documents: int
     name: str
+    test_characters: int = 0
+    test_tokens: int = 0
+    test_unknown: int = 0
+
+
+class Parts(NamedTuple):
+    """The documents of a corpus; without a second part, the end of the first is held out."""
+
+    train: Sequence[Document]
+    held_out: Sequence[Document] = ()
+    test: Sequence[Document] = ()
 
 
 @final
 class Corpus:
     """Tokens of one or more documents, memory-mapped, and the tokeniser that made them.
 
-    Each document reads ``<bos> text <eos>``. Attributes: ``tokenizer``; ``tokens`` [N], all of
-    them; ``train`` and ``held_out``, their two parts; ``counts``. The first token of ``held_out``
-    is the last one of ``train``: it is what the first held-out token is predicted from.
+    Each document reads ``<bos> text <eos>``; in spaced text ``<eos>`` stands before, after and
+    between all lines. Attributes: ``tokenizer``; ``tokens`` [N], all of them; their parts
+    ``train``, ``held_out`` and, where one was given, ``test``; ``counts``. The first token of
+    ``held_out`` is the last one of ``train``: it is what the first held-out token is predicted
+    from; so is that of ``test`` the last one of ``held_out``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,17 +117,41 @@ class Corpus:
     @property
     def held_out(self) -> np.ndarray:
         """The held-out tokens, after the one before them."""
-        return self.tokens[self.counts.train_tokens - 1 :]
+        end = len(self.tokens) - self.counts.test_tokens
+        return self.tokens[self.counts.train_tokens - 1 : end]
+
+    @property
+    def test(self) -> np.ndarray:
+        """The tokens of the test, after the one before them; that one alone without a test."""
+        return self.tokens[len(self.tokens) - self.counts.test_tokens - 1 :]
+
+    def part(self, name: str) -> tuple[np.ndarray, int]:
+        """The tokens of ``"held_out"`` or ``"test"``, and the number of their characters."""
+        return getattr(self, name), getattr(self.counts, f"{name}_characters")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts to measure a model on: held_out, and test where there is one."""
+        return ("held_out", "test") if self.counts.test_characters else ("held_out",)
+
+    @property
+    def frequencies(self) -> Tensor:
+        """How often each token stands in the training part, [V]."""
+        counts = np.zeros(self.tokenizer.size, dtype=np.int64)
+        for start in range(0, len(self.train), PIECE):
+            piece = self.train[start : start + PIECE]
+            counts += np.bincount(piece, minlength=len(counts))
+        return torch.from_numpy(counts)
 
     def summary(self) -> str:
         """The sizes of the corpus in words."""
         counts = self.counts
-        total = counts.train_characters + counts.held_out_characters
-        said = (
-            f"{total:,} characters, {self._kinds()}; "
-            f"the last {counts.held_out_characters:,} are held out"
-        )
-        unknown = counts.train_unknown, counts.held_out_unknown
+        held_out, test = counts.held_out_characters, counts.test_characters
+        total = counts.train_characters + held_out + test
+        said = f"{total:,} characters, {self._kinds()}; the last {held_out + test:,} are held out"
+        if test:
+            said += f", {test:,} of them for the test"
+        unknown = counts.train_unknown, counts.held_out_unknown + counts.test_unknown
         if not any(unknown):
             return said
         return f"{said}; <unk> stands {unknown[0]:,} times before them and {unknown[1]:,} in them"
@@ -109,31 +160,32 @@ class Corpus:
         different, level = self.tokenizer.size - len(SPECIAL), self.tokenizer.level
         if level == "char":
             return f"{different:,} different"
-        kinds = {"word": "words", "bpe": "byte pairs"}[level]
+        kinds = "byte pairs" if level == "bpe" else "words"
         return f"as {len(self.tokens):,} tokens by a vocabulary of {different:,} {kinds}"
 
     @classmethod
     def build(
         cls,
-        documents: Document | Sequence[Document] | None = None,
+        documents: Document | Sequence[Document] | Parts | None = None,
         settings: CorpusSettings | None = None,
         *,
         folder: Path | None = None,
     ) -> Corpus:
         """Read documents (by default `default_text`) as a stream, and write their tokens.
 
-        The vocabulary is that of the training part. The files go to ``folder``; without one, to a
+        As `Parts` they say what to learn from, what to hold out, and what to test on. The
+        vocabulary is that of the training part. The files go to ``folder``; without one, to a
         temporary folder that lives as long as the corpus. Raises ArgumentError for what is no
-        document, and for a text that is too short to be split.
+        document, for a text that is too short to be split, and for an empty part.
         """
-        documents = _listed(default_text() if documents is None else documents)
+        parts = _parts(default_text() if documents is None else documents)
         settings = settings or CorpusSettings()
         if folder is not None:
-            _write(documents, settings, folder)
+            _write(parts, settings, folder)
             return cls(folder)
         folder = Path(tempfile.mkdtemp(prefix="ostinato-"))
         try:
-            _write(documents, settings, folder)
+            _write(parts, settings, folder)
             corpus = cls(folder)
         except BaseException:
             shutil.rmtree(folder)
@@ -142,13 +194,13 @@ class Corpus:
         return corpus
 
 
-def mark(documents: Iterable[Document], border: int) -> Iterator[str | Mark]:
+def mark(documents: Iterable[Document], border: int | None = None) -> Iterator[str | Mark]:
     """All characters in pieces, with marks where documents begin and end and at the border."""
     before = 0
     for document in documents:
         yield Mark.BEGIN
         for piece in document.pieces():
-            if before <= border < before + len(piece):
+            if border is not None and before <= border < before + len(piece):
                 yield piece[: border - before]
                 yield Mark.BORDER
                 yield piece[border - before :]
@@ -156,6 +208,15 @@ def mark(documents: Iterable[Document], border: int) -> Iterator[str | Mark]:
                 yield piece
             before += len(piece)
         yield Mark.END
+
+
+def mark_parts(parts: Parts, border: int | None) -> Iterator[str | Mark]:
+    """All parts, with a border between each and the next."""
+    yield from mark(parts.train, border)
+    for documents in (parts.held_out, parts.test):
+        if documents:
+            yield Mark.BORDER
+            yield from mark(documents)
 
 
 @dataclass(frozen=True)
@@ -169,14 +230,14 @@ class Tokenized:
 
 def tokenize(tokenizer: Tokenizer, documents: Sequence[Document], path: Path) -> Tokenized:
     """Write the tokens of documents to a file, as a stream, and open it."""
-    characters = count(documents)
     with TokenWriter(path, tokenizer.size) as writer:
-        # A border that is never met.
-        _, unknown = _append(writer, tokenizer, mark(documents, characters))
-    return Tokenized(open_tokens(path), characters, unknown)
+        _, unknown = _Appender(writer, tokenizer).append(mark(documents))
+    return Tokenized(open_tokens(path), count(documents), unknown)
 
 
-def _listed(documents: Document | Sequence[Document]) -> list[Document]:
+def _parts(documents: Document | Sequence[Document] | Parts) -> Parts:
+    if isinstance(documents, Parts):
+        return documents
     found = [documents] if isinstance(documents, Document) else list(documents)
     for document in found:
         if not isinstance(document, Document):
@@ -186,62 +247,89 @@ def _listed(documents: Document | Sequence[Document]) -> list[Document]:
                 got=f"a {type(document).__name__}",
                 remedy="Use text(string), files(paths), or nothing for the default text.",
             )
-    return found
+    return Parts(found)
 
 
-def _write(documents: Sequence[Document], settings: CorpusSettings, folder: Path) -> None:
-    characters = count(documents)
-    border = characters - max(1, round(characters * settings.held_out))
-    if border < 1:
-        raise ArgumentError(
-            "FILE",
-            wanted="a text long enough to learn from and to hold a part out",
-            got=f"{characters} characters in {len(documents)} files",
-        )
-    seen = takewhile(_before_border, mark(documents, border))
+def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
+    train, held_out, test = _count(parts, settings.held_out)
+    border = None if parts.held_out else train
+    seen = takewhile(_before_border, mark(parts.train, border))
     tokenizer = train_tokenizer(
         (item for item in seen if isinstance(item, str)),
         settings.level,
         vocabulary=settings.vocabulary,
         min_frequency=settings.min_frequency,
     )
-    train, held_out = _write_tokens(tokenizer, mark(documents, border), folder / "tokens.npy")
+    items = mark_parts(parts, border)
+    with TokenWriter(folder / "tokens.npy", tokenizer.size) as writer:
+        appender = _Appender(writer, tokenizer)
+        written = [appender.append(takewhile(_before_border, items)) for _ in parts]
     tokenizer.save(folder / "tokenizer.json")
     counts = Counts(
-        train_characters=border,
-        held_out_characters=characters - border,
-        train_tokens=train[0],
-        train_unknown=train[1],
-        held_out_unknown=held_out[1],
-        documents=len(documents),
-        name=source_name(documents),
+        train_characters=train,
+        held_out_characters=held_out,
+        train_tokens=written[0][0],
+        train_unknown=written[0][1],
+        held_out_unknown=written[1][1],
+        documents=sum(map(len, parts)),
+        name=source_name(parts.train),
+        test_characters=test,
+        test_tokens=written[2][0],
+        test_unknown=written[2][1],
     )
     write_json(folder / "corpus.json", asdict(counts))
 
 
-def _write_tokens(
-    tokenizer: Tokenizer, items: Iterator[str | Mark], path: Path
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Write all tokens; their number, and that of <unk>, before and after the border."""
-    with TokenWriter(path, tokenizer.size) as writer:
-        train = _append(writer, tokenizer, takewhile(_before_border, items))
-        return train, _append(writer, tokenizer, items)
+def _count(parts: Parts, share: float) -> tuple[int, int, int]:
+    """The characters of each part; a share of the first where nothing else is held out."""
+    train, held_out, test = (count(documents) for documents in parts)
+    for use, documents, characters in (
+        ("hold out", parts.held_out, held_out),
+        ("test on", parts.test, test),
+    ):
+        if documents and not characters:
+            raise ArgumentError(
+                source_name(documents), wanted=f"a text to {use}", got="no character"
+            )
+    if not parts.held_out:
+        held_out = max(1, round(train * share))
+        train -= held_out
+    if train < 1:
+        raise ArgumentError(
+            "FILE",
+            wanted="a text long enough to learn from and to hold a part out",
+            got=f"{train + held_out} characters in {len(parts.train)} files",
+        )
+    return train, held_out, test
 
 
-def _append(
-    writer: TokenWriter, tokenizer: Tokenizer, items: Iterable[str | Mark]
-) -> tuple[int, int]:
-    length = unknown = 0
-    for is_text, run in groupby(items, lambda item: isinstance(item, str)):
-        for ids in tokenizer.encode_pieces(cast("Iterator[str]", run)) if is_text else _marks(run):
-            writer.append(ids)
-            length += len(ids)
-            unknown += int(np.count_nonzero(ids == UNKNOWN))
-    return length, unknown
+class _Appender:
+    """Writes text and marks as tokens."""
 
+    def __init__(self, writer: TokenWriter, tokenizer: Tokenizer) -> None:
+        self._writer, self._tokenizer = writer, tokenizer
+        self._last = -1
 
-def _marks(run: Iterable[str | Mark]) -> Iterator[np.ndarray]:
-    return (np.array([item.value]) for item in run if isinstance(item, Mark))
+    def append(self, items: Iterable[str | Mark]) -> tuple[int, int]:
+        """Write a part; how many tokens it has, and how many of them are <unk>."""
+        length = unknown = 0
+        for is_text, run in groupby(items, lambda item: isinstance(item, str)):
+            for ids in self._text(run) if is_text else self._marks(run):
+                self._writer.append(ids)
+                length += len(ids)
+                unknown += int(np.count_nonzero(ids == UNKNOWN))
+                self._last = int(ids[-1]) if len(ids) else self._last
+        return length, unknown
+
+    def _text(self, run: Iterable[str | Mark]) -> Iterator[np.ndarray]:
+        return self._tokenizer.encode_pieces(cast("Iterator[str]", run))
+
+    def _marks(self, run: Iterable[str | Mark]) -> Iterator[np.ndarray]:
+        for item in run:
+            if isinstance(item, Mark) and not self._tokenizer.by_lines:
+                yield np.array([item.value])
+            elif self._last != EOS:  # one <eos> between two lines, whoever asks for it
+                yield np.array([EOS])
 
 
 def _before_border(item: str | Mark) -> bool:

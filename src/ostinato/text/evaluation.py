@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato import unroll
 from ostinato.errors import ArgumentError
@@ -17,7 +18,7 @@ from ostinato.text.model import LanguageModel
 
 # Steps of one forward call: long enough to keep the kernels busy, and fewer where their scores
 # [steps, columns, V] would need more than about 16 MB.
-_STEPS, _SCORES = 256, 1 << 22
+_STEPS, SCORES = 256, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss), or exp(700) above that, where floating-point numbers end."""
-        return math.exp(min(self.loss, 700.0))
+        """exp(loss); see `perplexity`."""
+        return perplexity(self.loss)
 
     @property
     def bits_per_character(self) -> float:
@@ -50,6 +51,18 @@ class Evaluation:
             "bpc": self.bits_per_character,
             "perplexity": self.perplexity,
         }
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bits_per_character:.4f} bits per character, loss {self.loss:.4f} nats, "
+            f"perplexity {self.perplexity:.3f} ({self.tokens:,} tokens, {self.characters:,} "
+            f"characters)"
+        )
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), or exp(700) above that, where floating-point numbers end."""
+    return math.exp(min(loss, 700.0))
 
 
 def evaluate(
@@ -68,18 +81,30 @@ def evaluate(
     characters that the counted tokens stand for. The random state and the training mode of the
     model are left as they were. Raises ArgumentError for fewer than two tokens.
     """
+    check_tokens(tokens)
+    with judging(model):
+        nats = _total(model, tokens, columns, warm_up)
+    return Evaluation(nats, len(tokens) - 1, characters)
+
+
+def check_tokens(tokens: np.ndarray) -> None:
+    """Raise ArgumentError where there is no token to predict."""
     if len(tokens) < 2:
         raise ArgumentError(
             "tokens", wanted="at least two, to predict one", got=f"{len(tokens)}, an empty text"
         )
+
+
+@contextmanager
+def judging(model: nn.Module) -> Generator[None]:
+    """Within the block a model is in evaluation, and neither it nor chance is changed."""
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode(), torch.random.fork_rng():
-            nats = _total(model, tokens, columns, warm_up)
+            yield
     finally:
         model.train(was_training)
-    return Evaluation(nats, len(tokens) - 1, characters)
 
 
 def _total(model: LanguageModel, tokens: np.ndarray, columns: int, warm_up: int) -> float:
@@ -92,11 +117,14 @@ def _total(model: LanguageModel, tokens: np.ndarray, columns: int, warm_up: int)
             model, inputs.to(device), state, mask=there.to(device) if warming else None
         )
         if targets is not None:
-            losses = F.cross_entropy(
-                scores.flatten(0, 1), targets.to(device).flatten(), reduction="none"
-            )
-            total += losses[there.to(device).flatten()].sum(dtype=torch.float64)
+            total += sum_losses(scores, targets.to(device), there.to(device))
     return total.item()
+
+
+def sum_losses(scores: Tensor, targets: Tensor, there: Tensor) -> Tensor:
+    """The negative log-likelihood in nats of the targets [T, B] that are there."""
+    losses = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="none")
+    return losses[there.flatten()].sum(dtype=torch.float64)
 
 
 def _pieces(
@@ -105,7 +133,7 @@ def _pieces(
     """Inputs, targets (None while warming up) and whether there is text, [T, columns]."""
     targets = len(tokens) - 1
     length = -(-targets // columns)
-    size = max(1, min(_STEPS, _SCORES // (columns * vocabulary)))
+    size = max(1, min(_STEPS, SCORES // (columns * vocabulary)))
     # Column c counts the targets from c * length on.
     begin = np.arange(columns) * length
     warm_up = warm_up if columns > 1 else 0
@@ -114,9 +142,10 @@ def _pieces(
             place = begin + np.arange(step, min(step + size, last))[:, None]
             there = (place >= 0) & (place < targets)
             place = place.clip(0, targets - 1)
-            after = _ids(tokens, place + 1) if first == 0 else None
-            yield _ids(tokens, place), after, torch.from_numpy(there)
+            after = take_ids(tokens, place + 1) if first == 0 else None
+            yield take_ids(tokens, place), after, torch.from_numpy(there)
 
 
-def _ids(tokens: np.ndarray, place: np.ndarray) -> Tensor:
+def take_ids(tokens: np.ndarray, place: np.ndarray) -> Tensor:
+    """The tokens at these places, as int64."""
     return torch.from_numpy(tokens[place].astype(np.int64))

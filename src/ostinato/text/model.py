@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato import HeldDropout, RecurrentDropout, Residual, Stack, WeightDrop, Zoneout, _tree
+from ostinato import (
+    HeldDropout,
+    RecurrentDropout,
+    Residual,
+    Stack,
+    WeightDrop,
+    Zoneout,
+    _tree,
+    unroll,
+)
 from ostinato.cell import Cell
-from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.cell_names import initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
-from ostinato.data.settings import Settings, setting
+from ostinato.criteria import NCELoss
 from ostinato.errors import ArgumentError
+from ostinato.init import initialise, uniform
+from ostinato.text.output import Adaptive, Contrastive, Output, Softmax
+from ostinato.text.settings import ModelSettings, parse_cutoffs
 from ostinato.typing import State
-
-
-@dataclass(frozen=True)
-class ModelSettings(Settings):
-    """The parts of a language model and their sizes."""
-
-    cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(256, "Hidden units of each layer.", least=1)
-    embedding: int = setting(64, "Size of the token embedding; 0 reads tokens one-hot.", least=0)
-    tied: bool = setting(False, "Use the embedding's weights in the output layer too.")
-    residual: bool = setting(False, "Add its input to the output of each layer but the first.")
-    layer_norm: bool = setting(False, "Normalise the gates of the cell.")
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
-    )
-    input_dropout: float = setting(0.1, "Dropout on the embedding.", least=0, below=1)
-    dropout: float = setting(0.3, "Dropout on the output of each layer.", least=0, below=1)
-    held_dropout: bool = setting(
-        True, "Hold each dropout mask for a whole piece of T steps, in place of one step."
-    )
-    recurrent_dropout: float = setting(
-        0.0, "Dropout on the state that the recurrent weights read.", least=0, below=1
-    )
-    weight_drop: float = setting(0.0, "Dropout of the recurrent weights.", least=0, below=1)
-    zoneout: float = setting(0.0, "Share of the state that keeps its old value.", least=0, below=1)
 
 
 @final
@@ -68,24 +51,54 @@ class OneHot(nn.Module):
 
 @final
 class LanguageModel(Wrapper):
-    """Scores of the next token: x [B] (ids) to y [B, V] (logits); a cell like any other.
+    """Scores of the next token: x [B] (ids) to y [B, V]; a cell like any other.
 
-    Over a text it is ``ys, state = unroll(model, xs, state)`` with xs [T, B] and ys [T, B, V]. It
-    is a `Stack` of an embedding (or one-hot vectors), the recurrent layers, and an output layer.
-    With ``tied`` the output layer uses the embedding's weights (Press and Wolf 2017), after a
-    projection where the layers' size is not the embedding's. Raises ArgumentError for settings
-    that contradict each other.
+    Over a text it is ``ys, state = unroll(model, xs, state)`` with xs [T, B] and ys [T, B, V],
+    whose softmax are probabilities. It is a `Stack` of an embedding (or one-hot vectors), the
+    recurrent layers, and an output layer, a `text.output.Output`; what is below that is a cell of
+    its own, ``features``. With ``tied`` the output layer uses the embedding's weights (Press and
+    Wolf 2017), after a projection where the layers' size is not the embedding's. The outputs
+    adaptive and nce want the ``counts`` [V] of the tokens to learn from (``corpus.frequencies``).
+    Raises ArgumentError where they are missing, and for a model of both directions.
     """
 
-    def __init__(self, vocabulary: int, settings: ModelSettings | None = None) -> None:
+    def __init__(
+        self, vocabulary: int, settings: ModelSettings | None = None, counts: Tensor | None = None
+    ) -> None:
         settings = settings or ModelSettings()
-        _check(settings)
-        super().__init__(Stack(*_parts(vocabulary, settings)))
+        if settings.direction != "forward":
+            raise ArgumentError(
+                "direction",
+                wanted="forward, as a cell knows nothing of what comes after its step",
+                got=repr(settings.direction),
+                remedy="Use text.BidirectionalModel.",
+            )
+        embedding, width = make_embedding(vocabulary, settings)
+        layers, width = make_layers(settings, width)
+        super().__init__(
+            Stack(embedding, *layers, *make_output(settings, width, vocabulary, embedding, counts))
+        )
         self.vocabulary, self.settings = vocabulary, settings
         self.input_size = None
+        draw_uniform(self, self.output, settings.uniform)
 
     def wire(self, run: Any, x: Any, state: State) -> tuple[Any, State]:
         return run(self.cell, x, state)
+
+    @property
+    def output(self) -> Output:
+        """The last layer."""
+        return cast("Output", cast("Stack", self.cell).cells[-1])
+
+    @property
+    def features(self) -> Stack:
+        """All layers but the last, as a cell: ids [B] to h [B, D], which the output reads."""
+        return Stack(*cast("Stack", self.cell).cells[:-1])
+
+    def loss(self, xs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """The loss to train by, of ids xs and targets [T, B], and the state after them."""
+        h, state = unroll(self.features, xs, state[:-1])
+        return self.output.loss(h, targets), (*state, ())
 
 
 def redraw_masks(model: Cell, state: State) -> State:
@@ -105,21 +118,55 @@ def _batch_size(state: State) -> int:
     return max(leaf.shape[0] for leaf in _tree.leaves(state))
 
 
-def _parts(vocabulary: int, settings: ModelSettings) -> Iterator[nn.Module]:
-    width = settings.embedding or vocabulary
-    embedding = nn.Embedding(vocabulary, width) if settings.embedding else None
-    yield embedding or OneHot(vocabulary)
-    yield _dropout(settings, settings.input_dropout, width)
+def make_embedding(vocabulary: int, settings: ModelSettings) -> tuple[nn.Module, int]:
+    """What turns ids [...] into features [..., n], and n."""
+    if settings.embedding:
+        return nn.Embedding(vocabulary, settings.embedding), settings.embedding
+    return OneHot(vocabulary), vocabulary
+
+
+def make_layers(settings: ModelSettings, width: int) -> tuple[list[nn.Module], int]:
+    """The recurrent layers with their dropout, and the features of the last."""
+    layers = [_dropout(settings, settings.input_dropout, width)]
     for number in range(settings.layers):
-        layer, out = _layer(settings, width, residual=settings.residual and number > 0)
-        yield layer
-        yield _dropout(settings, settings.dropout, out)
-        width = out
-    if settings.tied:
-        assert embedding is not None
-        yield from _tied(embedding, width)
+        layer, width = _layer(settings, width, residual=settings.residual and number > 0)
+        layers += [layer, _dropout(settings, settings.dropout, width)]
+    return layers, width
+
+
+def make_output(
+    settings: ModelSettings,
+    width: int,
+    vocabulary: int,
+    embedding: nn.Module,
+    counts: Tensor | None,
+) -> Iterator[nn.Module]:
+    """The `Output`, below it the projection that tied weights may need."""
+    if settings.output == "softmax":
+        if settings.tied:
+            yield from _tied(cast("nn.Embedding", embedding), width)
+        else:
+            yield Softmax(_linear(settings, width, vocabulary))
+    elif counts is None:
+        raise ArgumentError(
+            "counts",
+            wanted=f"how often each token is seen, for the output {settings.output}",
+            got="None",
+            remedy="Pass LanguageModel(vocabulary, settings, corpus.frequencies).",
+        )
+    elif settings.output == "adaptive":
+        written = settings.cutoffs
+        yield Adaptive(width, counts, parse_cutoffs(written) if written else None)
     else:
-        yield _linear(settings, width, vocabulary)
+        yield Contrastive(width, counts, settings.nce_samples or 100)
+
+
+def draw_uniform(model: nn.Module, output: Output, bound: float | None) -> None:
+    """Fill a model from [-bound, bound], but for an output with biases that its loss wants."""
+    if bound is not None:
+        initialise(model, uniform(bound))
+        if isinstance(output, Contrastive):
+            cast("NCELoss", output.module).reset_parameters()
 
 
 def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell, int]:
@@ -161,21 +208,4 @@ def _tied(embedding: nn.Embedding, width: int) -> Iterator[nn.Module]:
     # Scores of about unit size at the start, as nn.Linear would give: N(0, 1) is for lookups.
     nn.init.normal_(embedding.weight, std=size**-0.5)
     output.weight = embedding.weight
-    yield output
-
-
-def _check(settings: ModelSettings) -> None:
-    if settings.tied and not settings.embedding:
-        raise ArgumentError(
-            "tied",
-            wanted="an embedding, whose weights the output layer can use",
-            got="embedding=0, one-hot input",
-            remedy="Give an embedding size or leave tied off.",
-        )
-    if settings.recurrent_dropout and settings.zoneout:
-        raise ArgumentError(
-            "zoneout",
-            wanted="either zoneout or recurrent_dropout",
-            got=f"{settings.zoneout} and {settings.recurrent_dropout}",
-            remedy="Both act on the state; leave one at 0.",
-        )
+    yield Softmax(output)

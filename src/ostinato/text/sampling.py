@@ -25,6 +25,12 @@ class SampleSettings(Settings):
     """How the next token is drawn."""
 
     length: int = setting(500, "Most tokens to write; an <eos> ends the text before.", least=0)
+    documents: int = setting(
+        0,
+        "Write so many texts (lines of spaced text), each up to its <eos> and from an empty state; "
+        "with 0 one, in which spaced text goes on over line ends.",
+        least=0,
+    )
     temperature: float = setting(
         0.8, "Below 1 the likely becomes likelier; 0 always takes the likeliest.", least=0
     )
@@ -53,36 +59,73 @@ def stream(
 ) -> Iterator[str]:
     """The prompt, then the characters of each token as soon as it is drawn.
 
-    The state is warmed by ``<bos>`` and the prompt, and carried from step to step. Without a prompt
-    the text begins on a new line, where the vocabulary has one. Characters of the prompt that the
-    model does not know are read as <unk>; `Tokenizer.unknown` lists them. The model's training mode
-    is restored at the end; torch's global random state is not touched.
+    The state is warmed by ``<bos>`` (in spaced text ``<eos>``) and the prompt, and carried from
+    step to step. Without a prompt the text begins on a new line, where the vocabulary has one.
+    Several documents all begin with the prompt. Characters of the prompt that the model does not
+    know are read as <unk>; `Tokenizer.unknown` lists them. The model's training mode is restored at
+    the end; torch's global random state is not touched.
     """
     settings = settings or SampleSettings()
     generator = torch.Generator()
     generator.seed() if settings.seed is None else generator.manual_seed(settings.seed)
-    text = tokenizer.stream()
     was_training = model.training
     model.eval()
     try:
-        if prompt:
-            yield prompt
-        scores, state = read(model, _opening(tokenizer, prompt))
-        for _ in range(settings.length):
-            token = draw(scores, settings, generator)
-            if token == EOS:
-                return
-            if written := text.add(token):
-                yield written
-            scores, state = _step(model, token, state)
+        for number in range(settings.documents or 1):
+            if number:
+                yield "\n" if tokenizer.by_lines else "\n\n"
+            yield from _write(model, tokenizer, prompt, settings, generator)
     finally:
         model.train(was_training)
 
 
+def _write(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str | None,
+    settings: SampleSettings,
+    generator: torch.Generator,
+) -> Iterator[str]:
+    """One document, from an empty state."""
+    text = tokenizer.stream(prompt or "")
+    ends = bool(settings.documents) or not tokenizer.by_lines
+    if prompt:
+        yield prompt
+    scores, state = read(model, _opening(tokenizer, prompt))
+    for _ in range(settings.length):
+        token = draw(scores, settings, generator)
+        if token == EOS and ends:
+            return
+        if written := text.add(token):
+            yield written
+        scores, state = _step(model, token, state)
+
+
+def what_next(
+    model: LanguageModel, tokenizer: Tokenizer, prompt: str | None = None, number: int = 5
+) -> list[tuple[str, float]]:
+    """The likeliest tokens after a prompt, each with its probability, the likeliest first.
+
+    <bos> and <unk> are among them where they are likely; the model's training mode is restored.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        scores, _ = read(model, _opening(tokenizer, prompt))
+    finally:
+        model.train(was_training)
+    probabilities, ids = scores.double().softmax(0).topk(min(number, len(scores)))
+    return list(zip(map(tokenizer.name, ids.tolist()), probabilities.tolist(), strict=True))
+
+
 def _opening(tokenizer: Tokenizer, prompt: str | None) -> np.ndarray:
-    ids = tokenizer.encode("\n" if prompt is None else prompt)
-    known = ids if prompt is not None else ids[ids != UNKNOWN]
-    return np.concatenate([[BOS], known])
+    if prompt is None:
+        # a line of spaced text begins where the one before it has ended
+        ids = tokenizer.encode("" if tokenizer.by_lines else "\n")
+        ids = ids[ids != UNKNOWN]
+    else:
+        ids = tokenizer.encode(prompt)
+    return np.concatenate([[tokenizer.opening], ids])
 
 
 @torch.inference_mode()

@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ostinato import detach, unroll
+from ostinato import detach
 from ostinato.data.columns import Columns, ColumnSettings
 from ostinato.text.corpus import Corpus
 from ostinato.text.evaluation import Evaluation, evaluate
 from ostinato.text.model import LanguageModel, redraw_masks
 from ostinato.text.sampling import SampleSettings, sample
-from ostinato.text.tokenizer import BOS
 from ostinato.typing import State
 
 # While training, held-out text is measured in columns of about this many tokens, each after so
@@ -69,12 +67,13 @@ class TextTask:
     def batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, targets) [T, B] of an epoch from one batch on.
 
-        An epoch's columns begin with an empty state, and so with <bos> in place of their first
-        token: few texts have enough documents to teach a model what to do at the beginning.
+        An epoch's columns begin with an empty state, and so with <bos> (or what else opens a
+        text) in place of their first token: few texts have enough documents to teach a model what
+        to do at the beginning.
         """
         for number, (inputs, targets) in enumerate(self.columns.batches(epoch, start), start):
             if number == 0:
-                inputs[0] = BOS
+                inputs[0] = self.corpus.tokenizer.opening
             yield inputs, targets
 
     def initial_state(self) -> State:
@@ -82,10 +81,9 @@ class TextTask:
         return self.model.initial_state(self.columns.settings.batch_size, device=self.device)
 
     def loss(self, batch: tuple[Tensor, Tensor], state: State) -> tuple[Tensor, State]:
-        """The mean loss of a batch in nats, and the state after it, by value."""
+        """The mean loss of a batch by the model's criterion, and the state after it, by value."""
         inputs, targets = (part.to(self.device) for part in batch)
-        scores, state = unroll(self.model, inputs, redraw_masks(self.model, state))
-        loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
+        loss, state = self.model.loss(inputs, targets, redraw_masks(self.model, state))
         return loss, detach(state)
 
     def validate(self) -> dict[str, float]:
@@ -93,19 +91,21 @@ class TextTask:
         tokens = self.corpus.held_out[: _MOST + 1]
         columns = max(1, (len(tokens) - 1) // _QUICK)
         return evaluate(
-            self.model, tokens, self._characters(len(tokens)), columns=columns, warm_up=_WARM_UP
-        ).figures()
-
-    def evaluate(self) -> Evaluation:
-        """The held-out figures that count: every token once, in one pass of the state."""
-        tokens = self.corpus.held_out
-        return evaluate(
             self.model,
             tokens,
-            self.corpus.counts.held_out_characters,
-            columns=max(1, (len(tokens) - 1) // _FULL),
-            warm_up=1000,
-        )
+            share_of_characters(self.corpus, len(tokens)),
+            columns=columns,
+            warm_up=_WARM_UP,
+        ).figures()
+
+    def evaluate(self, part: str = "held_out") -> Evaluation:
+        """The figures of a part that count: every token once, in one pass of the state.
+
+        ``part`` is ``"held_out"`` or, where the corpus has one, ``"test"``.
+        """
+        tokens, characters = self.corpus.part(part)
+        columns = max(1, (len(tokens) - 1) // _FULL)
+        return evaluate(self.model, tokens, characters, columns=columns, warm_up=1000)
 
     def sample(self, step: int) -> str:
         """A text by the model as it is, the same for the same weights, seed and step."""
@@ -113,14 +113,17 @@ class TextTask:
         return sample(self.model, self.corpus.tokenizer, self.opening, settings)
 
     def figures(self, loss: float) -> dict[str, float]:
-        """What a training loss means, in the units of `validate`."""
+        """What a training loss means, in the units of `validate`: nothing, unless it is exact."""
+        if not self.model.output.exact:
+            return {}
         rate = self.corpus.counts.train_characters / self.corpus.counts.train_tokens
         return {"bpc": loss / torch.log(torch.tensor(2.0)).item() / rate}
 
-    def _characters(self, length: int) -> int:
-        # A part of the held-out text has about its share of the characters.
-        counts, tokens = self.corpus.counts, self.corpus.held_out
-        return max(1, round(counts.held_out_characters * (length - 1) / (len(tokens) - 1)))
+
+def share_of_characters(corpus: Corpus, length: int) -> int:
+    """The characters of the first tokens of the held-out text: about their share of all."""
+    counts, tokens = corpus.counts, corpus.held_out
+    return max(1, round(counts.held_out_characters * (length - 1) / (len(tokens) - 1)))
 
 
 def usual_opening(text: str) -> str | None:

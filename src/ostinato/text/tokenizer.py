@@ -1,8 +1,10 @@
-"""Text to ids and back, by characters, words or byte-pair encoding (BPE).
+"""Text to ids and back, by characters, words, byte-pair encoding (BPE), or as it is spaced.
 
-All three are a tokeniser of Hugging Face ``tokenizers`` and are kept as its JSON, so other programs
-can read them. All give the text back exactly, white space included, apart from unknown words and
-characters. The special tokens are
+All are a tokeniser of Hugging Face ``tokenizers`` and are kept as its JSON, so other programs
+can read them. The first three give the text back exactly, white space included, apart from unknown
+words and characters. The fourth is for text whose words are parted already, such as the Penn
+Treebank: what stands between spaces is a word, and each line end is an <eos>. The special tokens
+are
 
 ====  =======  =============================================================================
 id    token    meaning
@@ -12,12 +14,15 @@ id    token    meaning
 2     <unk>    a character or word that is not in the vocabulary; it is never drawn in a sample
 ====  =======  =============================================================================
 
-They cannot be written in a text: the characters ``<eos>`` in a file are five characters.
+They cannot be written in a text: the characters ``<eos>`` in a file are five characters. In spaced
+text they can, as its authors have done so; there <eos> stands between lines in place of <bos> too,
+and does not end a sample.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -28,11 +33,12 @@ import numpy as np
 from ostinato.data.files import atomic
 from ostinato.data.requirements import require
 from ostinato.data.tokens import token_dtype
+from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
 from ostinato.text.characters import CharacterTable, alphabet
 from ostinato.text.cutting import cut_at_lines
 
-LEVELS = ("char", "word", "bpe")
+LEVELS = ("char", "word", "bpe", "spaced")
 SPECIAL = ("<bos>", "<eos>", "<unk>")
 BOS, EOS, UNKNOWN = range(3)
 
@@ -59,6 +65,10 @@ class Tokenizer:
         self._inner.encode_special_tokens = True
         self.size: int = inner.get_vocab_size()
         self.level = _level(inner)
+        self.by_lines = self.level == "spaced"
+        """Whether each line is a text of its own, between one <eos> and the next."""
+        self.opening = EOS if self.by_lines else BOS
+        """The token that stands before a text, where reading begins with an empty state."""
         self._table = CharacterTable(inner.get_vocab(), UNKNOWN) if self.level == "char" else None
 
     def encode(self, text: str) -> np.ndarray:
@@ -76,13 +86,19 @@ class Tokenizer:
         return (self.encode(piece) for piece in pieces)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; <unk> is written out, <bos> and <eos> are left out."""
+        """The text of ids; <unk> is written out, <bos> and <eos> are left out.
+
+        In spaced text <eos> is a line end.
+        """
+        if self.by_lines:
+            stream = self.stream()
+            return "".join(stream.add(int(number)) for number in ids)
         kept = [int(number) for number in ids if number not in (BOS, EOS)]
         return self._inner.decode(kept, skip_special_tokens=False)
 
-    def stream(self) -> TokenStream:
-        """A decoder that takes ids one by one."""
-        return TokenStream(self._inner)
+    def stream(self, before: str = "") -> TokenStream | SpacedStream:
+        """A decoder that takes ids one by one, which go on from the text before them."""
+        return SpacedStream(self._inner, before) if self.by_lines else TokenStream(self._inner)
 
     def unknown(self, text: str) -> list[str]:
         """The different characters or words of a text that are not in the vocabulary, in order."""
@@ -94,6 +110,10 @@ class Tokenizer:
             if i == UNKNOWN
         )
         return list(dict.fromkeys(found))
+
+    def name(self, number: int) -> str:
+        """What an id stands for: its text, or the name of a special token."""
+        return SPECIAL[number] if number < len(SPECIAL) else self.decode([number])
 
     def save(self, path: Path) -> None:
         """Write the JSON of ``tokenizers``."""
@@ -130,23 +150,50 @@ class TokenStream:
         return self._stream.step(self._inner, number) or ""
 
 
+@final
+class SpacedStream:
+    """Text from ids of spaced text that come one at a time: words with spaces, lines with ends."""
+
+    def __init__(self, inner: Any, before: str) -> None:
+        self._inner = inner
+        self._at_start = not before or before[-1].isspace()
+
+    def add(self, number: int) -> str:
+        """The word of this id, after a space within a line; a line end for <eos>."""
+        if number == BOS:
+            return ""
+        if number == EOS:
+            self._at_start = True
+            return "\n"
+        space = "" if self._at_start else " "
+        self._at_start = False
+        return space + self._inner.id_to_token(number)
+
+
 def train_tokenizer(
-    pieces: Iterable[str], level: str, *, vocabulary: int | None = None, min_frequency: int = 2
+    pieces: Iterable[str],
+    level: str,
+    *,
+    vocabulary: int | None = None,
+    min_frequency: int | None = None,
 ) -> Tokenizer:
     """A tokeniser whose vocabulary is that of a text, given in pieces.
 
     ``level`` is ``"char"`` (every character of the text), ``"word"`` (the most frequent words, at
-    most ``vocabulary``, seen at least ``min_frequency`` times) or ``"bpe"`` (all 256 bytes, and
-    merges up to ``vocabulary``; no text is unknown). Raises ArgumentError for another level.
+    most ``vocabulary``, seen at least ``min_frequency`` times, by default twice), ``"bpe"`` (all
+    256 bytes, and merges up to ``vocabulary``; no text is unknown) or ``"spaced"`` (all words,
+    unless vocabulary or min_frequency say less). Raises ArgumentError for another level.
     """
     library = require("tokenizers", "text")
     if level == "char":
         return Tokenizer(_characters(library, alphabet(pieces)))
+    if level == "spaced":
+        return Tokenizer(_spaced(library, pieces, vocabulary, min_frequency or 1))
     make = {"word": _words, "bpe": _byte_pairs}.get(level)
     if make is None:
         raise ArgumentError("level", wanted=f"one of {', '.join(LEVELS)}", got=repr(level))
     size = VOCABULARY[level] if vocabulary is None else vocabulary
-    inner, trainer = make(library, size, min_frequency)
+    inner, trainer = make(library, size, min_frequency or 2)
     # The trainer buffers 256 texts at a time: lines, not pieces, keep that small.
     lines = (line for piece in cut_at_lines(pieces) for line in StringIO(piece, newline="\n"))
     inner.train_from_iterator(lines, trainer)
@@ -163,6 +210,18 @@ def _characters(library: Any, characters: list[str]) -> Any:
     inner.add_special_tokens(list(SPECIAL))
     inner.pre_tokenizer = _split(library, "char")
     inner.decoder = library.decoders.Fuse()
+    return inner
+
+
+def _spaced(library: Any, pieces: Iterable[str], most: int | None, min_frequency: int) -> Any:
+    counts: Counter[str] = Counter()
+    for piece in cut_at_lines(pieces):
+        counts.update(piece.split())
+    words = Vocabulary.of(counts, special=SPECIAL, min_frequency=min_frequency, most=most).words
+    vocabulary = {word: number for number, word in enumerate(words)}
+    inner = library.Tokenizer(library.models.WordLevel(vocabulary, unk_token=SPECIAL[UNKNOWN]))
+    inner.normalizer = library.normalizers.Replace("\n", f" {SPECIAL[EOS]} ")
+    inner.pre_tokenizer = library.pre_tokenizers.WhitespaceSplit()
     return inner
 
 
@@ -202,6 +261,8 @@ def _byte_pairs(library: Any, size: int, min_frequency: int) -> tuple[Any, Any]:
 def _level(inner: Any) -> str:
     # The level is not a field of the JSON; the pattern that splits the text tells it.
     splitter = json.loads(inner.to_str())["pre_tokenizer"] or {}
+    if splitter.get("type") == "WhitespaceSplit":
+        return "spaced"
     splitter = splitter.get("pretokenizers", [splitter])[0]
     pattern = splitter.get("pattern", {}).get("Regex")
     for level, known in PATTERNS.items():

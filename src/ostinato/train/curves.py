@@ -20,8 +20,8 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
     """Draw ``curves.png`` of a run from its metrics; ``figure`` is a key of them.
 
     Above: training (means over steps) and held-out values of the figure, the best one marked, on a
-    logarithmic axis where they fall far. Below: the learning rate. Nothing is drawn for a run
-    without metrics.
+    logarithmic axis where they fall far; a training loss of another kind on an axis of its own.
+    Below: the learning rate. Nothing is drawn for a run without metrics.
     """
     records = run.metrics()
     if not records:
@@ -45,8 +45,14 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:
     trained, losses = means(*columns(records, figure))
-    axes.plot(trained, losses, color=_TRAINING, label="training")
     steps, values = columns(records, f"held_out_{figure}")
+    if trained:
+        axes.plot(trained, losses, color=_TRAINING, label="training")
+    else:
+        beside = axes.twinx()
+        beside.plot(*means(*columns(records, "loss")), color=_TRAINING)
+        beside.set_ylabel("training loss, not comparable", color=_TRAINING)
+        beside.spines["top"].set_visible(False)
     if falls_far([*losses, *values]):
         axes.set_yscale("log")
     if steps:

@@ -22,6 +22,8 @@ class Wanted(Protocol):
     def final_lr(self) -> float: ...
     @property
     def lr_decay(self) -> float: ...
+    @property
+    def decay_after(self) -> int: ...
 
 
 ByEpoch = Callable[[float], float]
@@ -53,8 +55,8 @@ def _onecycle(done: float, final: float) -> float:
     return _cosine((done - rise) / (1 - rise), final)
 
 
-def _exponential(decay: float, epochs: float) -> float:
-    return decay ** int(epochs)
+def _exponential(decay: float, after: int, epochs: float) -> float:
+    return decay ** max(0, int(epochs) - after + 1)
 
 
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
@@ -98,7 +100,7 @@ class Schedule:
         own_start = settings.schedule in _OWN_START
         warm_up = 0 if own_start else round(settings.warm_up * total_steps)
         if by_epoch is None and settings.schedule == "exponential":
-            by_epoch = partial(_exponential, settings.lr_decay)
+            by_epoch = partial(_exponential, settings.lr_decay, settings.decay_after)
 
         def factor(step: int) -> float:
             if by_epoch is not None:

@@ -32,6 +32,7 @@ class TrainSettings(Settings):
     lr_decay: float = setting(
         0.95, "What exponential multiplies the learning rate by, at each epoch.", least=0, most=1
     )
+    decay_after: int = setting(1, "Epochs before exponential lowers the rate.", least=1)
     warm_up: float = setting(
         0.03,
         "Share of the steps in which the learning rate rises from 0 (not onecycle, plateau and "
