@@ -15,7 +15,7 @@ from ostinato.seq2seq import Seq2SeqTask
 from ostinato.series import SeriesTask
 from ostinato.tasks import SequenceModel, SupervisedTask
 from ostinato.tasks.aim import Classification
-from ostinato.text import TextTask, Tokenizer
+from ostinato.text import BidirectionalTask, TextTask, Tokenizer
 from ostinato.text.tokenizer import BOS, EOS, UNKNOWN
 
 # Steps that are shown, and held-out steps that are read before them.
@@ -145,21 +145,45 @@ def of_series(task: SeriesTask) -> Activations:
     )
 
 
+def of_windows(task: BidirectionalTask) -> Activations:
+    """Of both directions over a held-out window; under it, what the model puts in each place."""
+    tokenizer, model = task.corpus.tokenizer, task.model
+    ids = torch.as_tensor(task.corpus.held_out[:_STEPS].astype("int64"))[:, None].to(task.device)
+    with _Judging(model), torch.inference_mode(), torch.random.fork_rng():
+        xs = model.embedding(ids)
+        layers = _both_ways(model.layers.forward_cell, model.layers.backward_cell, xs)
+        likeliest = model(ids)[:, 0].argmax(-1).tolist()
+    return Activations(
+        "Held-out text, and under each token the one that the others make the likeliest.",
+        layers,
+        rows={
+            "reads": [_piece(tokenizer, number) for number in ids[:, 0].tolist()],
+            "expects": [_piece(tokenizer, number) for number in likeliest],
+        },
+    )
+
+
 def of_pairs(task: Seq2SeqTask) -> Activations:
     """Of the encoder over a held-out source, the longest that a screen has room for."""
     model, encoding = task.model, task.encoding
     sources = encoding.sources([source for source, _ in task.held_out[:_CHOICE]])
     row = int(torch.where(sources.lengths <= _STEPS, sources.lengths, 0).argmax())
     ids = sources[row : row + 1].steps
-    xs = model.source_embedding(ids[:, None].to(task.device)).detach()
-    with _Judging(model):
-        _, ahead = run_and_record(model.encoder, xs)
-        _, back = ((), ()) if model.back is None else run_and_record(model.back, xs.flip(0))
-    way = " forward" if back else ""
-    layers = {f"encoder{way}, {n}": ys[:, 0].cpu() for n, ys in enumerate(ahead, 1)}
-    layers |= {f"backward, {n}": ys.flip(0)[:, 0].cpu() for n, ys in enumerate(back, 1)}
+    with _Judging(model), torch.inference_mode():
+        xs = model.source_embedding(ids[:, None].to(task.device))
+        layers = _both_ways(model.encoder, model.back, xs)
     reads = encoding.source.decode(ids.tolist())
     return Activations("The encoder reads a held-out source.", layers, rows={"reads": reads})
+
+
+def _both_ways(ahead: nn.Module, back: nn.Module | None, xs: Tensor) -> dict[str, Tensor]:
+    """The outputs [T, H] of the layers that read xs [T, 1, ...] from its start and from its end."""
+    layers = [ys[:, 0].cpu() for ys in run_and_record(ahead, xs)[1]]
+    if back is None:
+        return _named(layers)
+    found = {f"{name}, forward": ys for name, ys in _named(layers).items()}
+    layers = [ys.flip(0)[:, 0].cpu() for ys in run_and_record(back, xs.flip(0))[1]]
+    return found | {f"{name}, backward": ys for name, ys in _named(layers).items()}
 
 
 class _Judging:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ostinato import explain
-from ostinato.cli.hidden import of_text
+from ostinato.cli.hidden import of_text, of_windows
 from ostinato.cli.job import (
     Job,
     Judged,
@@ -213,6 +213,7 @@ BIDIRECTIONAL = Job(
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
+    activations=of_windows,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )
 
