@@ -1,23 +1,28 @@
-"""``ostinato draw CELL``."""
+"""``ostinato draw CELL`` and ``ostinato draw RUN``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
+from torch import nn
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
+from ostinato.cli.job import open_run
+from ostinato.cli.jobs import job_of
 from ostinato.cli.screen import say
+from ostinato.train import RunError
 
 
 def draw(
-    cell: Annotated[
+    target: Annotated[
         str,
         typer.Argument(
-            metavar="CELL", help=f"{', '.join(STANDARD)}, or any cell as package.module:Class."
+            metavar="CELL|RUN",
+            help=f"{', '.join(STANDARD)}, any cell as package.module:Class, or a run.",
         ),
     ],
     output: Annotated[
@@ -26,17 +31,33 @@ def draw(
     ] = Path("cell.svg"),
     *,
     unrolled: Annotated[int, typer.Option(min=1, help="Time steps side by side.")] = 1,
-    layers: Annotated[int, typer.Option(min=1, help="Cells one above another.")] = 1,
+    layers: Annotated[int, typer.Option(min=1, help="Of CELL: one above another.")] = 1,
     depth: Annotated[
         int,
         typer.Option(min=0, help="How many modules deep to look: 1 shows what the cell computes."),
     ] = 1,
-    inputs: Annotated[int, typer.Option("--input", min=1, help="Features of x.")] = 64,
-    hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 128,
+    inputs: Annotated[int, typer.Option("--input", min=1, help="Of CELL: features of x.")] = 64,
+    hidden: Annotated[int, typer.Option(min=1, help="Of CELL: hidden units.")] = 128,
 ) -> None:
-    """Draw what a cell computes, or a stack of them, unrolled in time."""
-    sizes = [inputs, *[hidden] * layers]
-    made = [make_cell(cell, sizes[i], sizes[i + 1]) for i in range(layers)]
-    shown = made[0] if layers == 1 else ostinato.Stack(*made)
-    ostinato.draw(shown, torch.zeros(1, inputs), unrolled=unrolled, depth=depth).save(output)
+    """Draw what a cell computes, a stack of them, or the model of a run; unrolled in time."""
+    path = Path(target)
+    if path.exists() or len(path.parts) > 1:
+        module, example = model_of(path)
+    else:
+        sizes = [inputs, *[hidden] * layers]
+        made = [make_cell(target, sizes[i], sizes[i + 1]) for i in range(layers)]
+        module = made[0] if layers == 1 else ostinato.Stack(*made)
+        example = torch.zeros(1, inputs)
+    ostinato.draw(module, example, unrolled=unrolled, depth=depth).save(output)
     say(f"drawn: {output}", as_json=False)
+
+
+def model_of(path: Path) -> tuple[nn.Module, Any]:
+    """The model of a run, without dropout, and an example of its data."""
+    run, _ = open_run(path)
+    config = run.read_config()
+    job = job_of(config, run)
+    if job.drawn is None:
+        raise RunError(str(path), wanted="a run of a model to draw", got=f"one of {job.name}")
+    module, example = job.drawn(job.build(run, config))
+    return module.eval(), example

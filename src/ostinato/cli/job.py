@@ -43,6 +43,8 @@ class Job:
     any, on what is held out, and what to tell of them; None where there is nothing to measure."""
     explain: Callable[[Task], str] | None = None
     """Which backend runs what of the model, on a batch of its data."""
+    drawn: Callable[[Task], tuple[nn.Module, Any]] | None = None
+    """What a picture of the model shows, and an example for it, as `ostinato.draw` takes them."""
     use: str = "ostinato evaluate {run}"
     """The command to be told at the end of a training."""
     options: tuple[str, ...] = ()

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from ostinato.cli.hidden import of_pairs
 from ostinato.cli.job import (
     Job,
@@ -102,6 +105,12 @@ def explain_model(task: Seq2SeqTask) -> str:
     return "\n".join(f"{part}:\n{each}" for part, each in said.items())
 
 
+def drawn(task: Seq2SeqTask) -> tuple[nn.Module, Tensor]:
+    """The layers of the decoder, and the first token of two targets."""
+    tokens = task.train.take(torch.arange(min(2, len(task.train)))).inputs[0]
+    return task.model.decoder, task.model.target_embedding(tokens).detach()
+
+
 SEQ2SEQ = Job(
     "seq2seq",
     build,  # pyright: ignore[reportArgumentType]
@@ -109,6 +118,7 @@ SEQ2SEQ = Job(
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
+    drawn,  # pyright: ignore[reportArgumentType]
     "ostinato translate {run} --text '...'",
     activations=of_pairs,  # pyright: ignore[reportArgumentType]
     defaults={

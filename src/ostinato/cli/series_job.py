@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ostinato import explain
 from ostinato.cli.hidden import of_series
@@ -165,6 +166,12 @@ def explain_model(task: SeriesTask) -> str:
     return str(explain(task.model, torch.cat([window.xs, window.seen], dim=-1)))
 
 
+def drawn(task: SeriesTask) -> tuple[nn.Module, Tensor]:
+    """The model, and a step of two windows."""
+    window = next(task.batches(0, 0))
+    return task.model, torch.cat([window.xs, window.seen], dim=-1)[0, :2]
+
+
 SERIES = Job(
     "series",
     build,  # pyright: ignore[reportArgumentType]
@@ -172,6 +179,7 @@ SERIES = Job(
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate_run,
     explain_model,  # pyright: ignore[reportArgumentType]
+    drawn,  # pyright: ignore[reportArgumentType]
     "ostinato forecast {run}",
     activations=of_series,  # pyright: ignore[reportArgumentType]
     defaults={

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor, nn
+
 from ostinato.cli.hidden import of_sequence
 from ostinato.cli.job import (
     Job,
@@ -121,6 +123,11 @@ def explain_model(task: SupervisedTask) -> str:
     return "\n".join(map(str, task.model.explain(batch.xs, batch.lengths)))
 
 
+def drawn(task: SupervisedTask) -> tuple[nn.Module, tuple[Tensor]]:
+    """The model, and two sequences."""
+    return task.model, (next(task.batches(0, 0)).xs[:, :2],)
+
+
 def job_for(recipe: Recipe) -> Job:
     """The job of a recipe."""
     use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
@@ -136,6 +143,7 @@ def job_for(recipe: Recipe) -> Job:
         conclude,  # pyright: ignore[reportArgumentType]
         evaluate,
         explain_model,  # pyright: ignore[reportArgumentType]
+        drawn,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
         # pictures tell more of a model that looks at pieces of an image

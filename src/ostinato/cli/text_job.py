@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 
 from ostinato import explain
 from ostinato.cli.hidden import of_text, of_windows
@@ -195,6 +196,20 @@ _DEFAULTS: dict[str, Settings] = {
     "columns": ColumnSettings(),
     "train": TrainSettings(),
 }
+
+
+def drawn(task: TextTask) -> tuple[nn.Module, Tensor]:
+    """The layers of the model, and a token for each of two texts."""
+    inputs, _ = next(task.batches(0, 0))
+    return task.model.cell, inputs[0, :2]
+
+
+def drawn_windows(task: BidirectionalTask) -> tuple[nn.Module, tuple[Tensor]]:
+    """The model, and the first tokens of two windows."""
+    windows = next(task.batches(0, 0))
+    return task.model, (windows[:4, :2],)
+
+
 TEXT = Job(
     "text",
     build,  # pyright: ignore[reportArgumentType]
@@ -202,6 +217,7 @@ TEXT = Job(
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
+    drawn,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
     activations=of_text,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
@@ -213,6 +229,7 @@ BIDIRECTIONAL = Job(
     conclude,  # pyright: ignore[reportArgumentType]
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
+    drawn_windows,  # pyright: ignore[reportArgumentType]
     activations=of_windows,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )
