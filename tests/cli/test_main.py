@@ -114,3 +114,12 @@ def test_a_missing_package_names_the_extra(ostinato, monkeypatch) -> None:
     done = ostinato("train", "text", "verse.txt")
     assert done.code == 1
     assert "pip install 'ostinato[text]'" in done.err
+
+
+@pytest.mark.parametrize("task", ["text", "adding", "series", "seq2seq"])
+def test_a_missing_package_leaves_no_run(ostinato, folder, monkeypatch, task: str) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    done = ostinato("train", task, "--tensorboard")
+    assert done.code == 1
+    assert "pip install 'ostinato[tensorboard]'" in done.err
+    assert not (folder / "runs").exists()

@@ -12,7 +12,7 @@ import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
 from ostinato.cli.jobs import JOBS
-from ostinato.cli.options import check_length, in_epochs, with_settings, without
+from ostinato.cli.options import check_training, in_epochs, with_settings, without
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
@@ -57,7 +57,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:
-        check_length(context, training)
+        check_training(context, training)
         check_source(context, recipe, source)
         chosen = contestants(cells, model)
         training = in_epochs(context, training)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings
+from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings, require
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
 from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
@@ -98,8 +98,8 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def check_length(context: typer.Context, training: TrainSettings) -> None:
-    """Raise ArgumentError where the user gives both steps and epochs."""
+def check_training(context: typer.Context, training: TrainSettings) -> None:
+    """Raise where the user gives both steps and epochs, or asks for a package that is not there."""
     if training.steps is not None and given(context, "epochs") and given(context, "steps"):
         raise ArgumentError(
             "--steps",
@@ -107,6 +107,8 @@ def check_length(context: typer.Context, training: TrainSettings) -> None:
             got=f"--steps {training.steps} and --epochs {training.epochs:g}",
             remedy="Leave one of them out.",
         )
+    if training.tensorboard:
+        require("tensorboard", "tensorboard")
 
 
 def in_epochs(context: typer.Context, training: TrainSettings) -> TrainSettings:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_length, given, in_epochs, with_settings
+from ostinato.cli.options import check_training, given, in_epochs, with_settings
 from ostinato.cli.screen import say
 from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.cli.training import train_run
@@ -69,7 +69,7 @@ def seq2seq(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
-    check_length(context, training)
+    check_training(context, training)
     name = _example(context, path, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = in_epochs(context, _own(context, training, name))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_length, given, with_settings
+from ostinato.cli.options import check_training, given, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
 from ostinato.cli.text_job import job_for
@@ -85,7 +85,7 @@ def text(
     Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
     The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
-    check_length(context, training)
+    check_training(context, training)
     if folder := _treebank(paths or [], validation or test or corpus):
         paths, validation, test = folder
         if not given(context, "level"):
