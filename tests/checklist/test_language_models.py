@@ -3,8 +3,6 @@
 import csv
 import json
 import math
-import sys
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from ostinato import unroll
-from ostinato.cli import main
 from ostinato.cli.text_job import load
 from ostinato.text import SampleSettings, sample, what_next
 from ostinato.text.tokenizer import BOS, UNKNOWN
@@ -23,26 +20,15 @@ LINES = ["the cat sat on the mat .", "the dog sat on the log .", "a <unk> is N y
 SMALL = "--size 16 --embedding 8 --batch-size 4 --bptt 10 --sample-every 0 --dropout 0"
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., str]:
-    """``call("train text ...")`` runs the program in a folder with texts; what it prints."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def texts(tmp_path: Path) -> None:
+    """Texts in the folder of the program."""
     (tmp_path / "verse.txt").write_text("\n".join(LINES * 20) + "\n")
     (tmp_path / "ptb").mkdir()
     for part, times in (("train", 40), ("valid", 3), ("test", 3)):
         lines = LINES[: len(LINES) if part == "train" else 2] * times
         content = "".join(f" {line} \n" for line in lines)
         (tmp_path / "ptb" / f"ptb.{part}.txt").write_text(content)
-
-    def run(line: str, *more: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["ostinato", *line.split(), *map(str, more)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        assert not end.value.code, said.err
-        return said.out
-
-    return run
 
 
 def mean_loss(path: Path, tokens: list[int]) -> float:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from ostinato import cells
-from ostinato.cli import main
 from ostinato.data import BatchSettings
 from ostinato.seq2seq import (
     EXAMPLES,
@@ -63,17 +61,8 @@ def test_row_102_the_two_pairs_are_learned_in_1000_iterations() -> None:
     assert [encoding.text(best.tokens) for (best,) in found] == ["1 2 3 4", "5 4 3 2 1"]
 
 
-def test_row_102_from_the_command_line(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    def call(line: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["ostinato", *line.split(";")])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert not end.value.code
-        return capsys.readouterr().out
-
-    call("train;seq2seq;--example;pairs;--validate-every;1000;--run;run")
+def test_row_102_from_the_command_line(call: Callable[..., str]) -> None:
+    call("train seq2seq --example pairs --validate-every 1000 --run run")
     config, result = (
         json.loads(Path("run", name).read_text()) for name in ("config.json", "result.json")
     )
@@ -83,4 +72,4 @@ def test_row_102_from_the_command_line(tmp_path: Path, monkeypatch: Any, capsys:
         assert config["train"][name] == pytest.approx(wanted[name])
     assert result["loss"] < 0.02
     assert result["exact_match"] == 1
-    assert call("translate;run;--text;1 2 3;--text;4 3 2 1") == "1 2 3 4\n5 4 3 2 1\n"
+    assert call("translate run", "--text", "1 2 3", "--text", "4 3 2 1") == "1 2 3 4\n5 4 3 2 1\n"

@@ -10,9 +10,7 @@ import gzip
 import json
 import math
 import struct
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from ostinato.cli import main
 from ostinato.cli.app import app
 from ostinato.data import BatchSettings
 from ostinato.data.sentiment import TEST, TRAIN
@@ -31,22 +28,6 @@ from ostinato.train import Solver, TrainSettings
 
 PNG = b"\x89PNG"
 ADAM = "--optimiser adam --schedule cosine --warm-up 0.05 --clip 1"
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    """``call("train adding")`` runs the program in a folder of its own; what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(line: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["ostinato", *line.split()])
-        with suppress(SystemExit):  # which the program ends with, well or not
-            main()
-        said = capsys.readouterr()
-        assert "error" not in said.err.lower(), said.err
-        return said.out
-
-    return run
 
 
 class Flat(nn.Module):

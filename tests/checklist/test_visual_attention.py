@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ostinato.cli import main
 from ostinato.data import Batch, Samples
 from ostinato.tasks import (
     Classification,
@@ -26,22 +23,6 @@ from ostinato.tasks import (
 from ostinato.train import Solver, TrainSettings
 
 PNG = b"\x89PNG"
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    """``call("train attention")`` runs the program in a folder of its own; what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(line: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["ostinato", *line.split()])
-        with suppress(SystemExit):  # which the program ends with, well or not
-            main()
-        said = capsys.readouterr()
-        assert "error" not in said.err.lower(), said.err
-        return said.out
-
-    return run
 
 
 def test_row_61_digits_by_learned_looks(call) -> None:

@@ -146,7 +146,8 @@ def test_an_interrupted_run_goes_on_exactly(tmp_path: Path) -> None:
 def test_the_rows_of_a_batch_can_be_split_among_processes() -> None:
     batch = next(make().batches(0, 0))
     part, share = split_rows(batch, 1, 2)
-    assert share == part.lengths.shape[0] == part.source.shape[1] == part.targets.shape[1] == 5
+    assert part.lengths.shape[0] == part.source.shape[1] == part.targets.shape[1] == 5
+    assert share == part.wanted.sum()  # tokens, of which the loss is a mean
 
 
 def test_a_picture_of_the_attention(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ostinato._judging import judging
 from ostinato.data import Samples
 from ostinato.data.timeline import in_words
 from ostinato.report import Activations, run_and_record
@@ -35,7 +36,7 @@ def of_text(task: TextTask) -> Activations:
     pieces = [_piece(tokenizer, number) for number in ids.tolist()]
     start = _sentence(pieces, min(_BEFORE, max(0, len(pieces) - _STEPS)))
     stop = start + _STEPS
-    with _Judging(task.model):
+    with judging(task.model):
         scores, layers = run_and_record(task.model, ids[:stop, None].to(task.device))
     likeliest = scores[start:stop, 0].argmax(-1).tolist()
     return Activations(
@@ -92,7 +93,7 @@ def _run(task: SupervisedTask, one: Samples) -> tuple[Tensor, dict[str, Tensor]]
         for layer in model.layers
     ]
     try:
-        with _Judging(model), torch.inference_mode(), torch.random.fork_rng():
+        with judging(model):
             ys = model(batch.xs, batch.lengths).cpu()
     finally:
         for hook in hooks:
@@ -130,7 +131,7 @@ def _steps(task: SupervisedTask, one: Samples) -> dict[str, Sequence[str]]:
 def of_series(task: SeriesTask) -> Activations:
     """Over the last steps of the series, after reading those before."""
     steps = task.history.steps[-(_STEPS + _BEFORE) :]
-    with _Judging(task.model):
+    with judging(task.model):
         _, layers = run_and_record(task.model, steps[:, None].to(task.device))
     count = min(_STEPS, len(steps))
     times = task.series.times[-count:]
@@ -149,7 +150,7 @@ def of_windows(task: BidirectionalTask) -> Activations:
     """Of both directions over a held-out window; under it, what the model puts in each place."""
     tokenizer, model = task.corpus.tokenizer, task.model
     ids = torch.as_tensor(task.corpus.held_out[:_STEPS].astype("int64"))[:, None].to(task.device)
-    with _Judging(model), torch.inference_mode(), torch.random.fork_rng():
+    with judging(model):
         xs = model.embedding(ids)
         layers = _both_ways(model.layers.forward_cell, model.layers.backward_cell, xs)
         likeliest = model(ids)[:, 0].argmax(-1).tolist()
@@ -169,7 +170,7 @@ def of_pairs(task: Seq2SeqTask) -> Activations:
     sources = encoding.sources([source for source, _ in task.held_out[:_CHOICE]])
     row = int(torch.where(sources.lengths <= _STEPS, sources.lengths, 0).argmax())
     ids = sources[row : row + 1].steps
-    with _Judging(model), torch.inference_mode():
+    with judging(model):
         xs = model.source_embedding(ids[:, None].to(task.device))
         layers = _both_ways(model.encoder, model.back, xs)
     reads = encoding.source.decode(ids.tolist())
@@ -184,16 +185,3 @@ def _both_ways(ahead: nn.Module, back: nn.Module | None, xs: Tensor) -> dict[str
     found = {f"{name}, forward": ys for name, ys in _named(layers).items()}
     layers = [ys.flip(0)[:, 0].cpu() for ys in run_and_record(back, xs.flip(0))[1]]
     return found | {f"{name}, backward": ys for name, ys in _named(layers).items()}
-
-
-class _Judging:
-    """Within the block a model is in evaluation mode."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._model, self._was_training = model, model.training
-
-    def __enter__(self) -> None:
-        self._model.eval()
-
-    def __exit__(self, *error: object) -> None:
-        self._model.train(self._was_training)

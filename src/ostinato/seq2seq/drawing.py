@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ostinato._judging import judging
 from ostinato.data import require
 from ostinato.data.pairs import BOS, EOS
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
-from ostinato.seq2seq.model import EncoderDecoder, at_rest
+from ostinato.seq2seq.model import EncoderDecoder
 from ostinato.seq2seq.search import greedy
 
 # Panels side by side, and the most tokens that are written out at an axis.
@@ -31,7 +32,7 @@ def alignment(
     ids = encoding.sources([source]).steps[:, None].to(device)
     (said,) = greedy(model, ids, longest=longest)
     inputs = torch.tensor([BOS, *said.tokens], device=device)[:, None]
-    with at_rest(model):
+    with judging(model):
         _, weights = model.attend(ids, None, inputs)
     if weights is None:
         raise ArgumentError("model", wanted="one with attention", got="attention=none")

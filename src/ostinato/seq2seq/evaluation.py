@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ostinato._judging import judging
 from ostinato.data import PairBatch, Pairs
-from ostinato.seq2seq.model import EncoderDecoder, at_rest
+from ostinato.seq2seq.model import EncoderDecoder
 from ostinato.seq2seq.search import Hypothesis, greedy
 
 # Pairs of one forward call.
@@ -42,7 +43,7 @@ def evaluate(model: EncoderDecoder, pairs: Pairs) -> Evaluation:
     nats, right, tokens, said = 0.0, 0, 0, list[Hypothesis]()
     for batch in _batches(pairs):
         batch = batch.to(device)
-        with at_rest(model):
+        with judging(model):
             scores = model(batch.source, batch.lengths, batch.inputs)[batch.wanted]
             targets = batch.targets[batch.wanted]
             nats += F.cross_entropy(scores, targets, reduction="sum").item()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -156,18 +155,6 @@ class Bridge(nn.Module):
             return linear(torch.cat([a, b], dim=-1)) if a.is_floating_point() else a
 
         return _tree.map(joined, ahead, back)
-
-
-@contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
-    """Without dropout and gradients; the mode and the random state are then as they were."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), torch.random.fork_rng():
-            yield
-    finally:
-        model.train(was_training)
 
 
 def _layers(settings: Seq2SeqModelSettings) -> Iterator[nn.Module]:

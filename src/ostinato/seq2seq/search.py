@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ostinato import _tree
+from ostinato._judging import judging
 from ostinato.data import Settings, setting
 from ostinato.data.pairs import BOS, EOS, UNKNOWN
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq.model import Encoded, EncoderDecoder, at_rest
+from ostinato.seq2seq.model import Encoded, EncoderDecoder
 from ostinato.typing import State
 
 # Tokens of an output where nobody says how many there may be.
@@ -54,7 +55,7 @@ def greedy(
     <eos> ends it, at the latest after ``longest`` tokens; <bos> and <unk> are never taken. The
     random state and the training mode of the model are left as they were.
     """
-    with at_rest(model):
+    with judging(model):
         encoded = model.encode(source, lengths)
         state, rows = encoded.state, source.shape[1]
         token = torch.full((1, rows), BOS, device=source.device)
@@ -96,7 +97,7 @@ def beam_search(
             got=str(settings.best),
             remedy="A wider beam finds more.",
         )
-    with at_rest(model):
+    with judging(model):
         encoded = model.encode(source, lengths)
         state = _tree.map(lambda leaf: leaf.repeat(beam, *[1] * (leaf.dim() - 1)), encoded.state)
         beams = _Beams(source.shape[1], beam, longest, source.device)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _tree, unroll
+from ostinato._judging import judging
 from ostinato.data.scaling import fill_forward
 from ostinato.series.history import History
 from ostinato.series.model import Forecaster
@@ -52,13 +53,8 @@ def running_free(model: Forecaster) -> Method:
     """What a model says of the next step, read by it as if it were true, and so on."""
 
     def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode(), torch.random.fork_rng():
-                scaled = _run_free(model, history.steps, origins, horizon)
-        finally:
-            model.train(was_training)
+        with judging(model):
+            scaled = _run_free(model, history.steps, origins, horizon)
         said = scaled.double().cpu().numpy()
         # NaN would stand for "says nothing", and so for no error
         return history.values_after(np.where(np.isfinite(said), said, np.inf), origins)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ostinato import detach, unroll
+from ostinato._judging import judging
 from ostinato.data.series import Series
 from ostinato.data.timeline import in_words
 from ostinato.data.windows import SeriesData, SeriesSettings, Window, WindowSettings
@@ -105,13 +106,8 @@ class SeriesTask:
         border, test = self.split.border, self.split.test
         start = max(0, border - 1 - _WARM_UP)
         steps = self.history.steps[start:test, None].to(self.device)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with torch.inference_mode(), torch.random.fork_rng():
-                ys, _ = unroll(self.model, steps[:-1])
-        finally:
-            self.model.train(was_training)
+        with judging(self.model):
+            ys, _ = unroll(self.model, steps[:-1])
         targets, seen = steps[border - start :].chunk(2, dim=-1)
         return _squared_error(ys[border - 1 - start :], targets, seen.bool()).item()
 

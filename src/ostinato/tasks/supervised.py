@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from ostinato._judging import judging
 from ostinato.data import Batch, Batches, BatchSettings, Samples
 from ostinato.tasks.aim import Classification, tell
 from ostinato.tasks.problem import Problem
@@ -108,26 +109,21 @@ class SupervisedTask:
         return figures, f"{said}\n\n{self.sample(0)}\n"
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, samples: Samples) -> Tensor:
     """Outputs [N, C] of N samples, or [S, C] of all their steps; on the CPU.
 
     The random state and the training mode of the model are left as they were; a model that draws
     something draws the same each time.
     """
-    device, was_training, found = next(model.parameters()).device, model.training, []
-    model.eval()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            for rows in torch.arange(len(samples)).split(_ROWS):
-                batch = samples.take(rows).to(device)
-                ys = model(batch.xs, batch.lengths)
-                # step after step of one row, then the next
-                found.append(ys.transpose(0, 1)[batch.mask.T] if ys.dim() == 3 else ys)
-    finally:
-        model.train(was_training)
-    return torch.cat(found).cpu()
+    device, found = next(model.parameters()).device, list[Tensor]()
+    with judging(model):
+        torch.manual_seed(0)
+        for rows in torch.arange(len(samples)).split(_ROWS):
+            batch = samples.take(rows).to(device)
+            ys = model(batch.xs, batch.lengths)
+            # step after step of one row, then the next
+            found.append(ys.transpose(0, 1)[batch.mask.T] if ys.dim() == 3 else ys)
+        return torch.cat(found).cpu()
 
 
 def compare(model: nn.Module, problem: Problem, samples: Samples) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostinato import unroll
+from ostinato._judging import judging
 from ostinato.errors import ArgumentError
 from ostinato.text.model import LanguageModel
 
@@ -93,18 +93,6 @@ def check_tokens(tokens: np.ndarray) -> None:
         raise ArgumentError(
             "tokens", wanted="at least two, to predict one", got=f"{len(tokens)}, an empty text"
         )
-
-
-@contextmanager
-def judging(model: nn.Module) -> Generator[None]:
-    """Within the block a model is in evaluation, and neither it nor chance is changed."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), torch.random.fork_rng():
-            yield
-    finally:
-        model.train(was_training)
 
 
 def _total(model: LanguageModel, tokens: np.ndarray, columns: int, warm_up: int) -> float:

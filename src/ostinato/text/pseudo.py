@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ostinato._judging import judging
 from ostinato.text import evaluation
 from ostinato.text.bidirectional import BidirectionalModel
-from ostinato.text.evaluation import check_tokens, judging, perplexity, sum_losses, take_ids
+from ostinato.text.evaluation import check_tokens, perplexity, sum_losses, take_ids
 
 # Windows of one forward call, where their scores do not need more memory than in `evaluation`.
 _WINDOWS = 64

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ostinato import unroll
+from ostinato._judging import judging
 from ostinato.data.settings import Settings, setting
 from ostinato.sequence import chunks
 from ostinato.text.model import LanguageModel
@@ -108,12 +109,8 @@ def what_next(
 
     <bos> and <unk> are among them where they are likely; the model's training mode is restored.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with judging(model):
         scores, _ = read(model, _opening(tokenizer, prompt))
-    finally:
-        model.train(was_training)
     probabilities, ids = scores.double().softmax(0).topk(min(number, len(scores)))
     return list(zip(map(tokenizer.name, ids.tolist()), probabilities.tolist(), strict=True))
 
