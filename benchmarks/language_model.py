@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmarks.markdown import table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
+from ostinato.cli.text_job import COLUMNS, TRAINING
 from ostinato.data import ColumnSettings
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
@@ -76,7 +77,7 @@ def our_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) -> C
 def measure(effort: Effort) -> list[Row]:
     """One row, on as many threads as the command takes."""
     corpus = Corpus.build()
-    model, columns, threads = ModelSettings(), ColumnSettings(), TrainSettings().threads
+    model, columns, threads = ModelSettings(), COLUMNS, TRAINING.threads
     if effort.quick:
         model, columns = ModelSettings(size=8, embedding=4), ColumnSettings(batch_size=2, bptt=5)
     usual = torch.get_num_threads()

@@ -11,7 +11,8 @@ from small_model import SMALL
 
 import ostinato as library
 from ostinato.cli.options import ALL, flag_names
-from ostinato.data import ColumnSettings, Settings
+from ostinato.cli.text_job import COLUMNS, TRAINING
+from ostinato.data import Settings
 from ostinato.tasks import RECIPES
 from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
 from ostinato.train import TrainSettings
@@ -32,8 +33,8 @@ def test_help_is_given(ostinato, arguments: tuple[str, ...]) -> None:
 
 def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
     shown = " ".join((ostinato("train", "text", "-h").out + ostinato("sample", "-h").out).split())
-    for kind in (CorpusSettings, ModelSettings, ColumnSettings, TrainSettings, SampleSettings):
-        check_shown(kind(), shown)
+    for settings in (CorpusSettings(), ModelSettings(), COLUMNS, TRAINING, SampleSettings()):
+        check_shown(settings, shown)
     for name, recipe in RECIPES.items():
         shown = " ".join(ostinato("train", name, "-h").out.split())
         training = TrainSettings(**recipe.training)

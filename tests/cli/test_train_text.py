@@ -206,3 +206,13 @@ def test_early_stopping_is_said(ostinato) -> None:
     )
     assert "trained 8 steps" in done.out
     assert "stopped early at step 8 of 500" in done.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [([], 6e-3), (["--optimiser", "sgd"], None), (["--optimiser", "sgd", "--lr", 1], 1.0)],
+)
+def test_another_optimiser_has_a_rate_of_its_own(ostinato, folder, flags, wanted) -> None:
+    done = ostinato("train", "text", "verse.txt", *SMALL, *flags, "--steps", 1, "--run", "run")
+    assert done.code == 0, done.err
+    assert Run(folder / "run").read_config()["train"]["lr"] == wanted

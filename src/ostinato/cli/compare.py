@@ -12,7 +12,7 @@ import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
 from ostinato.cli.jobs import JOBS
-from ostinato.cli.options import check_training, in_epochs, with_settings, without
+from ostinato.cli.options import check_training, settled, with_settings, without
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
@@ -60,7 +60,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         check_training(context, training)
         check_source(context, recipe, source)
         chosen = contestants(cells, model)
-        training = in_epochs(context, training)
+        training = settled(context, training)
         config = config_of(recipe, source, data, model, batches, training)
         folder = _folder(recipe, to)
         comparison = Comparison(folder, recipe.name)

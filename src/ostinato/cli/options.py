@@ -111,10 +111,18 @@ def check_training(context: typer.Context, training: TrainSettings) -> None:
         require("tensorboard", "tensorboard")
 
 
-def in_epochs(context: typer.Context, training: TrainSettings) -> TrainSettings:
-    """Training by epochs where the user asks for them and steps are the default."""
-    by_default = given(context, "epochs") and not given(context, "steps")
-    return training.replace(steps=None) if by_default else training
+def settled(context: typer.Context, training: TrainSettings) -> TrainSettings:
+    """The settings of training where what the user has given outdoes a default of the task.
+
+    Epochs take the place of its steps; another optimiser has a learning rate of its own.
+    """
+    if given(context, "epochs") and not given(context, "steps"):
+        training = training.replace(steps=None)
+    usual = next(p.default for p in context.command.params if p.name == "optimiser")
+    another = given(context, "optimiser") and training.optimiser != usual
+    if another and not given(context, "lr"):
+        training = training.replace(lr=None)
+    return training
 
 
 def flag_names() -> dict[str, str]:

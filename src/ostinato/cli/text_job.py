@@ -51,6 +51,8 @@ from ostinato.train.randomness import seed_everything
 _SHOWN = SampleSettings(length=400, temperature=0.6)
 # Tokens that each column but the first reads before those that count.
 _WARM_UP = 1000
+COLUMNS = ColumnSettings(bptt=50)
+TRAINING = TrainSettings(epochs=9, lr=6e-3, validate_every=400, sample_every=2000)
 
 
 def build(run: Run, config: Mapping[str, Any]) -> TextTask | BidirectionalTask:
@@ -193,8 +195,8 @@ def explain_model(task: TextTask | BidirectionalTask) -> str:
 _DEFAULTS: dict[str, Settings] = {
     "corpus": CorpusSettings(),
     "model": ModelSettings(),
-    "columns": ColumnSettings(),
-    "train": TrainSettings(),
+    "columns": COLUMNS,
+    "train": TRAINING,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_training, given, in_epochs, with_settings
+from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import say
 from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.cli.training import train_run
@@ -72,7 +72,7 @@ def seq2seq(
     check_training(context, training)
     name = _example(context, path, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
-    training = in_epochs(context, _own(context, training, name))
+    training = settled(context, _own(context, training, name))
     if name is None:
         assert path is not None
         data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_training, given, in_epochs, with_settings
+from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import SERIES, TRAINING, series_path
 from ostinato.cli.training import train_run
@@ -77,7 +77,7 @@ def series(
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
     check_training(context, training)
-    training = in_epochs(context, training)
+    training = settled(context, training)
     made = _series(path, example, table)
     forecast = resolve(made, forecast)
     parts = split(made, forecast.held_out)

@@ -11,7 +11,7 @@ import typer
 
 from ostinato import __version__
 from ostinato.cli.jobs import JOBS
-from ostinato.cli.options import check_training, given, in_epochs, with_path, with_settings, without
+from ostinato.cli.options import check_training, given, settled, with_path, with_settings, without
 from ostinato.cli.screen import say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings
@@ -44,7 +44,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
     ) -> None:
         check_training(context, training)
         check_source(context, recipe, source)
-        training = in_epochs(context, training)
+        training = settled(context, training)
         config = config_of(recipe, source, data, model, batches, training)
         begin(recipe, config, run, training, as_json=as_json)
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_training, given, with_settings
+from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
-from ostinato.cli.text_job import job_for
+from ostinato.cli.text_job import COLUMNS, TRAINING, job_for
 from ostinato.cli.training import train_run
 from ostinato.data import ColumnSettings, existing_file, treebank_files
 from ostinato.errors import ArgumentError
@@ -31,9 +31,7 @@ from ostinato.train import Run, TrainSettings
 CORPORA = {"topics": default_text, "stdlib": standard_library}
 
 
-@with_settings(
-    text=CorpusSettings, model=ModelSettings, batches=ColumnSettings, training=TrainSettings
-)
+@with_settings(text=CorpusSettings, model=ModelSettings, batches=COLUMNS, training=TRAINING)
 def text(
     context: typer.Context,
     paths: Annotated[
@@ -86,6 +84,7 @@ def text(
     The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
     check_training(context, training)
+    training = settled(context, training)
     if folder := _treebank(paths or [], validation or test or corpus):
         paths, validation, test = folder
         if not given(context, "level"):

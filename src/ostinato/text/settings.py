@@ -18,7 +18,7 @@ class ModelSettings(Settings):
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
     layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(256, "Hidden units of each layer.", least=1)
+    size: int = setting(320, "Hidden units of each layer.", least=1)
     embedding: int = setting(64, "Size of the token embedding; 0 reads tokens one-hot.", least=0)
     direction: str = setting(
         "forward",
@@ -53,7 +53,7 @@ class ModelSettings(Settings):
         least=0,
     )
     input_dropout: float = setting(0.1, "Dropout on the embedding.", least=0, below=1)
-    dropout: float = setting(0.3, "Dropout on the output of each layer.", least=0, below=1)
+    dropout: float = setting(0.2, "Dropout on the output of each layer.", least=0, below=1)
     held_dropout: bool = setting(
         True, "Hold each dropout mask for a whole piece of T steps, in place of one step."
     )
