@@ -27,6 +27,8 @@ def test_cells_side_by_side(ostinato, folder) -> None:
     assert first["steps"] == [2, 4, 6]
     metrics = Run.open(place / "elman-3-5").metrics()
     assert first["values"] == [r["held_out_loss"] for r in metrics if "held_out_loss" in r]
+    page = (place / "gru-6" / "report.html").read_text(encoding="utf-8")
+    assert "ostinato compare adding" in page
     # same data for all, other weights for each seed
     assert len({each["values"][0] for each in found["trained"]}) == 4
     configs = [Run.open(place / name).read_config() for name in sorted(runs)]

@@ -13,6 +13,7 @@ import typer
 from ostinato.cli.comparison import Comparison, Contestant, contestants
 from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, settled, with_settings, without
+from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
@@ -100,7 +101,8 @@ def _train(
 ) -> None:
     """One run of the comparison."""
     run = Run.create(recipe.name, comparison.folder / f"{contestant.folder}-{seed}")
-    task: Any = JOBS[recipe.name].build(run, config)
+    job = JOBS[recipe.name]
+    task: Any = job.build(run, config)
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary})
     settings = TrainSettings(**config["train"])
@@ -110,6 +112,7 @@ def _train(
         say(title)
     report = None if as_json else choose_report(title, as_json=False)
     solver = Solver(task, settings, run=run, report=report)
+    note_command(run, solver)
     try:
         ended = solver.fit()
     except DivergedError as error:
@@ -120,6 +123,7 @@ def _train(
         say(f"stopped; the runs that are done are in {comparison.folder}", as_json=as_json)
         raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
     comparison.add(contestant, seed, run, task, solver)
+    leave_page(run, job, solver, *job.conclude(task))
 
 
 for recipe in RECIPES.values():
