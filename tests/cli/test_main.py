@@ -31,6 +31,12 @@ def test_help_is_given(ostinato, arguments: tuple[str, ...]) -> None:
     assert done.err == ""
 
 
+def test_training_is_listed_first(ostinato) -> None:
+    said = ostinato("--help").out
+    places = [said.index(f"│ {name} ") for name in ("train", "compare", "sample", "bench")]
+    assert places == sorted(places)
+
+
 def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
     shown = " ".join((ostinato("train", "text", "-h").out + ostinato("sample", "-h").out).split())
     for settings in (CorpusSettings(), ModelSettings(), COLUMNS, TRAINING, SampleSettings()):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
+from typer.core import TyperGroup
 
 from ostinato import __version__
 from ostinato.cli.bench import bench
@@ -21,7 +22,16 @@ from ostinato.cli.sample import sample
 from ostinato.cli.train import train
 from ostinato.cli.translate import translate
 
+
+class TrainFirst(TyperGroup):
+    """Lists what trains before what uses a model that is trained."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: name not in ("train", "compare"))
+
+
 app = typer.Typer(
+    cls=TrainFirst,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
