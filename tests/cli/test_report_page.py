@@ -14,6 +14,7 @@ from ostinato.cli.jobs import JOBS
 from ostinato.cli.supervised_job import load as load_supervised
 from ostinato.cli.text_job import build
 from ostinato.cli.text_job import load as load_text
+from ostinato.text import ModelSettings
 from ostinato.train import Run, Solver
 
 TAGS = "text,label\n" + "the cat sat,D N V\na dog ran off,D N V P\n" * 15
@@ -34,7 +35,7 @@ def test_a_training_leaves_its_page(ostinato, folder) -> None:
     for part in ("verse.txt", "12 steps in", "How it began", "layer 1", "expects"):
         assert part in written
     assert "ostinato train text verse.txt --size 8" in written
-    assert "<td>8<small> (default 256)</small></td>" in written
+    assert f"<td>8<small> (default {ModelSettings().size})</small></td>" in written
     assert "ostinato sample runs/text-001" in written
     (command,) = run.commands()
     assert command["torch"] == torch.__version__

@@ -200,6 +200,9 @@ def test_the_model_is_in_training_mode_again_after_a_validation(make_solver) -> 
 
 
 def test_a_second_interrupt_stops_at_once() -> None:
+    # a program started in the background of a shell ignores Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt_twice() -> None:
         with Interruption() as interruption:
             os.kill(os.getpid(), signal.SIGINT)
@@ -208,4 +211,4 @@ def test_a_second_interrupt_stops_at_once() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupt_twice()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
