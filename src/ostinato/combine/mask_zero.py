@@ -22,10 +22,10 @@ class MaskZero(Cell):
     row of its first tensor; of indices [B], the index 0), y is zero and the row starts again from
     the initial state; that row has no part in any gradient. ``trim=True`` leaves such rows out of
     the batch before the cell is called (Torch rnn's ``TrimZero``), with the same results: for
-    batches that are half padding or more, and for modules that cannot take a row of zeros or that
-    mix rows, as batch normalisation does. Takes a stateless module as well. x, y and state as the
-    cell's. The same from outside, for one call: ``unroll(cell, xs, mask=mask, resets=~mask)`` with
-    ``mask = nonzero_rows(xs)``. Raises ShapeError for an x without rows.
+    modules that cannot take a row of zeros or that mix rows, as batch normalisation does. It runs
+    in Python; what is fastest where much is padding is the same from outside, for one call:
+    ``unroll(cell, xs, mask=mask, resets=~mask)`` with ``mask = nonzero_rows(xs)``. Takes a
+    stateless module as well. x, y and state as the cell's. Raises ShapeError for an x without rows.
     """
 
     def __init__(self, cell: nn.Module, *, trim: bool = False) -> None:
