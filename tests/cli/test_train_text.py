@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import torch
 from small_model import SMALL
 
 from ostinato.text import Corpus
 from ostinato.train import Run
+from same_values import same
 
 FILES = {
     "checkpoints",
@@ -216,3 +218,17 @@ def test_another_optimiser_has_a_rate_of_its_own(ostinato, folder, flags, wanted
     done = ostinato("train", "text", "verse.txt", *SMALL, *flags, "--steps", 1, "--run", "run")
     assert done.code == 0, done.err
     assert Run(folder / "run").read_config()["train"]["lr"] == wanted
+
+
+def test_the_first_weights_do_not_depend_on_the_threads_before(ostinato, folder) -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            flags = [*SMALL[2:], "--size", 384, "--steps", 1, "--run", f"run-{threads}"]
+            done = ostinato("train", "text", "verse.txt", *flags)
+            assert done.code == 0, done.err
+            found.append(Run(folder / f"run-{threads}").load_checkpoint(part="model"))
+    finally:
+        torch.set_num_threads(before)
+    assert same(*found, but=set())

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
@@ -106,7 +105,6 @@ def _train(
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary})
     settings = TrainSettings(**config["train"])
-    torch.set_num_threads(settings.threads)
     title = f"{contestant.name}, seed {seed}"
     if not as_json:
         say(title)

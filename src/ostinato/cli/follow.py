@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ostinato.cli.job import train_settings
 from ostinato.cli.jobs import job_of
 from ostinato.train import DivergedError, Processes, Run, Solver
@@ -35,7 +33,6 @@ def follow() -> None:
     run = Run.open(Path(told["run"]))
     config = run.read_config()
     settings = train_settings(config, run)
-    torch.set_num_threads(settings.threads)
     solver = Solver(job_of(config, run).build(run, config), settings)
     if told["resume"]:
         solver.restore(run.load_checkpoint(Path(told["resume"])))

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ostinato.data import Settings
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
+from ostinato.train.randomness import seed_everything
 
 Judged = tuple[dict[str, Any], str]
 """Figures, and what to tell of them."""
@@ -53,6 +55,16 @@ class Job:
     """What the hidden units do over a held-out sequence, for the page of a run."""
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     """The settings that each section of a config has by default."""
+
+
+def set_up(settings: TrainSettings) -> None:
+    """Seed chance and set the threads, before the first weights are drawn.
+
+    They depend on both: an orthogonal matrix has other last digits with another number of threads.
+    """
+    # a step of a small model is shorter than what two threads wait for each other on a busy machine
+    torch.set_num_threads(settings.threads)
+    seed_everything(settings.seed)
 
 
 def train_settings(config: Mapping[str, Any], run: Run) -> TrainSettings:

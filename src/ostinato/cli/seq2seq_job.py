@@ -18,6 +18,7 @@ from ostinato.cli.job import (
     load_best,
     open_run,
     section,
+    set_up,
     train_settings,
 )
 from ostinato.data import BatchSettings
@@ -31,7 +32,6 @@ from ostinato.seq2seq import (
     read_pairs,
 )
 from ostinato.train import Run, TrainSettings
-from ostinato.train.randomness import seed_everything
 
 BATCHES = BatchSettings(batch_size=64, bucket=20)
 TRAINING = TrainSettings(epochs=10, validate_every=140, sample_every=700)
@@ -44,7 +44,7 @@ def build(run: Run, config: Mapping[str, Any]) -> Seq2SeqTask:
     settings = Seq2SeqModelSettings.from_dict(section(config, "model", run), where)
     data = PairData.load(pairs_path(run))
     encoding = data.encoding()
-    seed_everything(training.seed)
+    set_up(training)
     model = EncoderDecoder(len(encoding.source), len(encoding.target), settings)
     model = model.to(training.torch_device())
     return Seq2SeqTask(model, data, batches, seed=training.seed, folder=run.folder)

@@ -20,6 +20,7 @@ from ostinato.cli.job import (
     load_best,
     open_run,
     section,
+    set_up,
     train_settings,
 )
 from ostinato.cli.table import table
@@ -42,7 +43,6 @@ from ostinato.series import (
     running_free,
 )
 from ostinato.train import Run, TrainSettings
-from ostinato.train.randomness import seed_everything
 
 # Few steps, judged often: a series is short, and soon learnt by heart.
 TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
@@ -58,7 +58,7 @@ def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
     settings = ForecastSettings.from_dict(section(config, "forecast", run), where)
     model = SeriesModelSettings.from_dict(section(config, "model", run), where)
     series = load_series(series_path(run))
-    seed_everything(training.seed)
+    set_up(training)
     made = Forecaster(len(series.columns), model).to(training.torch_device())
     return SeriesTask(made, series, settings, windows, seed=training.seed, folder=run.folder)
 

@@ -18,6 +18,7 @@ from ostinato.cli.job import (
     load_best,
     open_run,
     section,
+    set_up,
     train_settings,
 )
 from ostinato.data import BatchSettings, LabelledSettings, read_sequences
@@ -32,7 +33,6 @@ from ostinato.tasks import (
 )
 from ostinato.tasks.model import sequence_model
 from ostinato.train import Run, TrainSettings
-from ostinato.train.randomness import seed_everything
 
 
 def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask:
@@ -42,7 +42,7 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
     model = type(recipe.model).from_dict(section(config, "model", run), where)
     problem = build_problem(recipe, run, config)
     training = train_settings(config, run)
-    seed_everything(training.seed)
+    set_up(training)
     made = recipe.make(problem, model).to(training.torch_device())
     return SupervisedTask(
         recipe.name, made, problem, batches, seed=training.seed, folder=run.folder

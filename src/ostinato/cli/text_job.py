@@ -21,6 +21,7 @@ from ostinato.cli.job import (
     load_best,
     open_run,
     section,
+    set_up,
     train_settings,
 )
 from ostinato.cli.screen import note
@@ -45,7 +46,6 @@ from ostinato.text import (
 from ostinato.text import evaluate as evaluate_tokens
 from ostinato.text.output import Contrastive
 from ostinato.train import Run, RunError, TrainSettings
-from ostinato.train.randomness import seed_everything
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
 _SHOWN = SampleSettings(length=400, temperature=0.6)
@@ -60,7 +60,7 @@ def build(run: Run, config: Mapping[str, Any]) -> TextTask | BidirectionalTask:
     settings = train_settings(config, run)
     columns = column_settings(run, config)
     corpus = Corpus(run.folder / "corpus")
-    seed_everything(settings.seed)
+    set_up(settings)
     model = build_model(run, config, corpus).to(settings.torch_device())
     if isinstance(model, LanguageModel):
         return TextTask(model, corpus, columns, seed=settings.seed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import torch
 import typer
 
 from ostinato.cli.follow import lead
@@ -30,8 +29,6 @@ def train_run(
 
     Exits with 128 + the signal's number where a signal stopped it, as shells do.
     """
-    # a step of a small model is shorter than what two threads wait for each other on a busy machine
-    torch.set_num_threads(settings.threads)
     title = f"{run.folder}: {job.describe(task)}"
     say(title, as_json=as_json)
     report = choose_report(str(run.folder), as_json=as_json)
