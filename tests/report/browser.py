@@ -9,6 +9,7 @@ import select
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe"),
+    *("--disable-dev-shm-usage", "--hide-scrollbars"),
 ]
 # Chromium reads commands from descriptor 3 and writes to 4; pytest may use both in this process.
 LAUNCH = (
@@ -27,12 +28,14 @@ LAUNCH = (
 PATIENCE = 60.0
 
 
-def find() -> str | None:
-    """The first browser on this machine that can say its version; some are only a hint."""
+def find(folder: Path) -> str | None:
+    """The first browser on this machine that opens a page; some are only a hint, or may not."""
     for program in filter(None, map(shutil.which, NAMES)):
-        said = subprocess.run([program, "--version"], capture_output=True, timeout=PATIENCE)
-        if said.returncode == 0:
-            return program
+        command = [program, *FLAGS, f"--user-data-dir={folder}", "--dump-dom", "about:blank"]
+        with suppress(subprocess.TimeoutExpired):
+            said = subprocess.run(command, capture_output=True, timeout=PATIENCE)
+            if said.returncode == 0 and b"<html" in said.stdout:
+                return program
     return None
 
 
@@ -44,7 +47,7 @@ class Browser:
         self._answers, theirs_too = pipe()
         launch = [sys.executable, "-c", LAUNCH, str(theirs), str(theirs_too)]
         self._process = subprocess.Popen(
-            [*launch, program, *FLAGS, f"--user-data-dir={folder}"],
+            [*launch, program, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={folder}"],
             pass_fds=(theirs, theirs_too),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

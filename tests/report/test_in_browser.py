@@ -39,9 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find()
+    program = find(tmp_path_factory.mktemp("tried"))
     if program is None:
-        pytest.skip(f"needs a browser: {', '.join(NAMES)}")
+        pytest.skip(f"needs a browser that starts: {', '.join(NAMES)}")
     opened = Browser(program, tmp_path_factory.mktemp("browser"))
     yield opened
     opened.close()
