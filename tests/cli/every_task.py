@@ -13,18 +13,21 @@ SMALL_MODEL = "--steps 6 --validate-every 3 --sample-every 0 --json --size 8"
 SHORT = f"{SMALL_MODEL} --dropout 0"
 # the last batch is a small one
 DRAWN = f"{SHORT} --num-train 44 --num-held-out 10 --batch-size 9"
+TEXT = f"text verse.txt {' '.join(SMALL)} {SHORT} --input-dropout 0"
 COMMANDS = {
-    "adding": f"{DRAWN} --length 12",
-    "copy": f"{DRAWN} --gap 3",
-    "toy": f"{DRAWN} --kind variable --log-every 1",
-    "cos": f"{SHORT} --num-values 100",
-    "digits": SHORT,
-    "attention": SMALL_MODEL,
-    "classify": SHORT,
-    "tag": f"words.csv --tokens space {SHORT} --batch-size 5",
-    "series": SHORT,
-    "seq2seq": f"--example reverse --num-pairs 60 {SHORT} --batch-size 9",
-    "text": f"verse.txt {' '.join(SMALL)} {SHORT} --input-dropout 0",
+    "adding": f"adding {DRAWN} --length 12",
+    "copy": f"copy {DRAWN} --gap 3",
+    "toy": f"toy {DRAWN} --kind variable --log-every 1",
+    "cos": f"cos {SHORT} --num-values 100",
+    "digits": f"digits {SHORT}",
+    "attention": f"attention {SMALL_MODEL}",
+    "classify": f"classify {SHORT}",
+    "tag": f"tag words.csv --tokens space {SHORT} --batch-size 5",
+    "series": f"series {SHORT}",
+    "seq2seq": f"seq2seq --example reverse --num-pairs 60 {SHORT} --batch-size 9",
+    "text": TEXT,
+    "adaptive": f"{TEXT} --output adaptive --level word --cutoffs 4",
+    "bidirectional": f"{TEXT} --direction both",
 }
 DRAWS = {"attention"}
 """Tasks that draw something else in each process: the places to look at."""
@@ -43,7 +46,7 @@ def write_data() -> None:
 
 def train(name: str, folder: str) -> None:
     """Train a task in a folder of that name."""
-    sys.argv = ["ostinato", "train", name, *COMMANDS[name].split(), "--run", f"{folder}/{name}"]
+    sys.argv = ["ostinato", "train", *COMMANDS[name].split(), "--run", f"{folder}/{name}"]
     with suppress(SystemExit):  # which the program ends with, well or not
         main()
 
