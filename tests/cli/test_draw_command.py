@@ -25,7 +25,7 @@ def test_a_cell_and_a_stack_are_drawn(ostinato, tmp_path):
         (["adding", "--size", 8, "--num-train", 20, "--num-held-out", 4], "OneWay"),
         (["attention", "--size", 8], "RecurrentAttention"),
         (["series", "--size", 8], "weight_hh"),
-        (["seq2seq", "--example", "reverse", "--num-pairs", 40, "--size", 8], "LSTM"),
+        (["seq2seq", "--example", "reverse", "--num-pairs", 40, "--size", 8], "Attention"),
     ],
     ids=["text", "bidirectional", "adding", "attention", "series", "seq2seq"],
 )

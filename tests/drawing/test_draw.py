@@ -129,10 +129,31 @@ def test_inputs_and_outputs_of_modules_have_names() -> None:
 
 def test_a_sequence_shell_is_a_module_like_others() -> None:
     xs = torch.ones(4, 2, 3)
-    with ostinato.backend("eager"):
-        graph = draw(Sequencer(cells.GRU(3, 5)), xs).graph
-    assert said(graph, "module") == ["GRU(3, 5)"] * 4
+    graph = draw(Sequencer(cells.GRU(3, 5)), xs).graph
+    assert said(graph, "module") == ["GRU(3, 5)"]
     assert said(graph, "output") == ["output [4, 2, 5]"]
+    steps = draw(Sequencer(cells.GRU(3, 5)), xs, depth=2).graph
+    assert said(steps, "module") == []
+    assert said(steps, "call").count("tanh") == 4
+
+
+def test_a_run_over_time_is_one_node() -> None:
+    class Coupled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = cells.LSTM(3, 5), cells.GRU(2, 5)
+
+        def forward(self, source: Tensor, target: Tensor) -> Tensor:
+            _, (h, _) = ostinato.unroll(self.encoder, source)
+            ys, _ = ostinato.unroll(self.decoder, target, h)
+            return ys
+
+    model = Coupled()
+    graph = draw(model, (torch.ones(4, 2, 3), torch.ones(6, 2, 2))).graph
+    assert said(graph, "module") == ["LSTM(3, 5)", "GRU(2, 5)"]
+    encoder, decoder = (node for node in graph.nodes if node.kind == "module")
+    assert encoder in {edge.source for edge in graph.into(decoder)}
+    assert said(graph, "output") == ["output [6, 2, 5]"]
 
 
 def test_unused_inputs_are_named() -> None:

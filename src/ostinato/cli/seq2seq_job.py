@@ -105,10 +105,10 @@ def explain_model(task: Seq2SeqTask) -> str:
     return "\n".join(f"{part}:\n{each}" for part, each in said.items())
 
 
-def drawn(task: Seq2SeqTask) -> tuple[nn.Module, Tensor]:
-    """The layers of the decoder, and the first token of two targets."""
-    tokens = task.train.take(torch.arange(min(2, len(task.train)))).inputs[0]
-    return task.model.decoder, task.model.target_embedding(tokens).detach()
+def drawn(task: Seq2SeqTask) -> tuple[nn.Module, tuple[Tensor | None, ...]]:
+    """The model, and two pairs."""
+    pairs = task.train.take(torch.arange(min(2, len(task.train))))
+    return task.model, (pairs.source, None, pairs.inputs)
 
 
 SEQ2SEQ = Job(

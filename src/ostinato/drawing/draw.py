@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map
 from ostinato import _tree
 from ostinato.backends.call import initial_state
 from ostinato.backends.eager import check_step
+from ostinato.backends.plan import backend, watched
 from ostinato.cell import Cell
 from ostinato.drawing.graph import Graph, Node, Value, is_end, tidy
 from ostinato.drawing.labels import field, named, numbered, of_shape
@@ -36,7 +37,8 @@ def draw(module: nn.Module, example: Any, *, unrolled: int = 1, depth: int = 1) 
             arguments, or a dict of them by name.
         unrolled: for a cell, the number of time steps, which all get the example.
         depth: how many modules deep the picture looks. 1 shows the operations of the module
-            itself, and the modules that it calls as one box each; 0 is a single box.
+            itself, and the modules that it calls and the cells that it runs over time as one box
+            each; 0 is a single box.
 
     Solid lines carry a gradient back, dashed ones do not. Values are named after the variables
     that hold them in the module's methods. Save the result with ``.save("cell.svg")``, or
@@ -49,7 +51,9 @@ def draw(module: nn.Module, example: Any, *, unrolled: int = 1, depth: int = 1) 
     recorder = Recorder(depth, shown)
     recorder.graph.num_steps = unrolled
     try:
-        with torch.enable_grad(), torch.random.fork_rng():
+        # cells over time run in torch's sight, and stand as one node each
+        seen = watched(recorder.over_time)
+        with torch.enable_grad(), torch.random.fork_rng(), backend("eager"), seen:
             if isinstance(shown, Cell):
                 inputs = run_cell(recorder, shown, example, unrolled)
             else:

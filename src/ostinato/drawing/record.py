@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -22,7 +23,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter
 
-from ostinato.cell import Lift
+from ostinato.cell import Cell, Lift
 from ostinato.drawing import frames, labels
 from ostinato.drawing.graph import Graph, Kind, Node, Value
 
@@ -149,6 +150,21 @@ class Recorder(TorchFunctionMode):
             node = Node("read", func.__name__.strip("_"), self._path(), self.step)
             self._into(self._within() or self.graph.add(node), read)
         return result
+
+    @contextmanager
+    def over_time(self, cell: Cell) -> Generator[None]:
+        """A run of a cell over time: one node, as that of a module, unless the picture looks in."""
+        if self._within() is not None or self._opens(cell):
+            yield  # its steps are calls of the cell
+            return
+        self._name_locals()
+        path = self._paths[id(cell)]
+        node = self.graph.add(Node("module", labels.of_module(cell), path, self.step))
+        self._stack.append(Call(cell, node))
+        try:
+            yield
+        finally:
+            self._stack.pop()
 
     def _begin(self, module: nn.Module, args: Any) -> None:
         if threading.get_ident() != self._thread:
