@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
 from ostinato.train.randomness import seed_everything
 
+Made = TypeVar("Made", bound=Task)
 Judged = tuple[dict[str, Any], str]
 """Figures, and what to tell of them."""
 
@@ -97,6 +98,22 @@ def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> N
             got=f"one of {task}",
             remedy=f"What it is good for: ostinato evaluate {run.folder}",
         )
+
+
+def load_task(
+    path: Path, names: Collection[str], build: Callable[[Run, dict[str, Any]], Made]
+) -> Made:
+    """The task of a run, or as it was at one of its checkpoints, with its best weights.
+
+    Raises RunError for a run of another task than these.
+    """
+    run, checkpoint = open_run(path)
+    config = run.read_config()
+    check_task(config, names, run)
+    task = build(run, config)
+    load_best(task.model, run, checkpoint)
+    task.model.eval()
+    return task
 
 
 def load_best(model: nn.Module, run: Run, checkpoint: Path | None) -> None:

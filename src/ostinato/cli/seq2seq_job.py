@@ -14,9 +14,7 @@ from ostinato.cli.job import (
     Job,
     Judged,
     Reading,
-    check_task,
-    load_best,
-    open_run,
+    load_task,
     section,
     set_up,
     train_settings,
@@ -78,12 +76,7 @@ def conclude(task: Seq2SeqTask) -> Judged:
 
 def load(path: Path) -> Seq2SeqTask:
     """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    run, checkpoint = open_run(path)
-    config = run.read_config()
-    check_task(config, (SEQ2SEQ.name,), run)
-    task = build(run, config)
-    load_best(task.model, run, checkpoint)
-    task.model.eval()
+    task = load_task(path, (SEQ2SEQ.name,), build)
     task.folder = None  # pictures belong to the end of a training
     return task
 

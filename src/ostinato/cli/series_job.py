@@ -16,9 +16,7 @@ from ostinato.cli.job import (
     Job,
     Judged,
     Reading,
-    check_task,
-    load_best,
-    open_run,
+    load_task,
     section,
     set_up,
     train_settings,
@@ -127,12 +125,7 @@ def _tell_coverage(found: Evaluation) -> str:
 
 def load(path: Path) -> SeriesTask:
     """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    run, checkpoint = open_run(path)
-    config = run.read_config()
-    check_task(config, ("series",), run)
-    task = build(run, config)
-    load_best(task.model, run, checkpoint)
-    task.model.eval()
+    task = load_task(path, (SERIES.name,), build)
     task.folder = None  # pictures belong to the end of a training
     return task
 

@@ -14,9 +14,7 @@ from ostinato.cli.job import (
     Job,
     Judged,
     Reading,
-    check_task,
-    load_best,
-    open_run,
+    load_task,
     section,
     set_up,
     train_settings,
@@ -75,15 +73,13 @@ def load(
 
     ``stochastic`` lets attention draw its places, whatever its settings say.
     """
-    run, checkpoint = open_run(path)
-    config = run.read_config()
-    check_task(config, names, run)
-    if stochastic:
-        config["model"] = section(config, "model", run) | {"stochastic": True}
-    task = build(RECIPES[config["task"]], run, config)
-    load_best(task.model, run, checkpoint)
-    task.model.eval()
-    return task
+
+    def made(run: Run, config: dict[str, Any]) -> SupervisedTask:
+        if stochastic:
+            config["model"] = section(config, "model", run) | {"stochastic": True}
+        return build(RECIPES[config["task"]], run, config)
+
+    return load_task(path, names, made)
 
 
 def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:

@@ -79,7 +79,7 @@ def seq2seq(
     else:
         data = EXAMPLES[name].make(pairs)
     directory = Run.create(SEQ2SEQ.name, run)
-    try:
+    with directory.beginning():
         data.save(pairs_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
@@ -92,10 +92,6 @@ def seq2seq(
         }
         task = SEQ2SEQ.build(directory, config)
         directory.write_config(config)
-    except BaseException:
-        # Nothing has been trained: leave no empty run behind.
-        directory.discard()
-        raise
     say(data.summary(), as_json=as_json)
     train_run(directory, SEQ2SEQ, task, training, as_json=as_json)
 

@@ -84,7 +84,7 @@ def series(
     if not given(context, "bptt"):
         batches = _fitting(batches, parts.border)
     directory = Run.create("series", run)
-    try:
+    with directory.beginning():
         save_series(made, series_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
@@ -98,10 +98,6 @@ def series(
         }
         task = SERIES.build(directory, config)
         directory.write_config(config)
-    except BaseException:
-        # Nothing has been trained: leave no empty run behind.
-        directory.discard()
-        raise
     say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
     train_run(directory, SERIES, task, training, as_json=as_json)
 

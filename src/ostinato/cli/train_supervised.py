@@ -133,12 +133,8 @@ def begin(
     """Make the run and train it."""
     run = Run.create(recipe.name, folder)
     job = JOBS[recipe.name]
-    try:
+    with run.beginning():
         task: Any = job.build(run, config)
         run.write_config({**config, "source": task.problem.summary})
-    except BaseException:
-        # Nothing has been trained: leave no empty run behind.
-        run.discard()
-        raise
     say(task.problem.summary, as_json=as_json)
     train_run(run, job, task, training, as_json=as_json)

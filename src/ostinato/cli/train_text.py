@@ -101,7 +101,7 @@ def text(
         *(files([path], encoding) if path else [] for path in (validation, test)),
     )
     job, directory = job_for(model), Run.create("text", run)
-    try:
+    with directory.beginning():
         say(f"reading {source_name(parts.train)}", as_json=as_json)
         with watched(parts) as shown:
             made = Corpus.build(shown, text, folder=directory.make_folder("corpus"))
@@ -117,10 +117,6 @@ def text(
         }
         task = job.build(directory, config)
         directory.write_config(config)
-    except BaseException:
-        # Nothing has been trained: leave no empty run behind.
-        directory.discard()
-        raise
     train_run(directory, job, task, training, as_json=as_json)
 
 

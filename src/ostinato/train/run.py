@@ -89,6 +89,15 @@ class Run:
         shutil.rmtree(self.folder)
 
     @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Within the block a new run is filled; an error deletes it, as nothing is trained yet."""
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
+
+    @contextmanager
     def claimed(self) -> Iterator[None]:
         """Within the block no other process may train this run.
 
