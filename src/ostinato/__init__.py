@@ -49,6 +49,7 @@ from ostinato.sequence import (
 if TYPE_CHECKING:
     from ostinato import attention, criteria, torch7
     from ostinato.drawing import Picture, draw, draw_on_error
+    from ostinato.runs import Loaded, load
 
 try:
     __version__ = version("ostinato")
@@ -67,6 +68,7 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Loaded",
     "MaskZero",
     "Picture",
     "Recurrence",
@@ -94,6 +96,7 @@ __all__ = [
     "flatten_parameters_and_grads",
     "init",
     "last",
+    "load",
     "nn",
     "nonzero_rows",
     "permutation_importance",
@@ -103,7 +106,10 @@ __all__ = [
     "unroll",
 ]
 
-_ON_FIRST_USE = dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing")
+_ON_FIRST_USE = {
+    **dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing"),
+    **dict.fromkeys(("Loaded", "load"), "ostinato.runs"),
+}
 _MODULES_ON_FIRST_USE = ("attention", "criteria", "torch7")
 """What is imported when it is first used, so that importing ostinato stays cheap."""
 

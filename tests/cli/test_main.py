@@ -11,8 +11,8 @@ from small_model import SMALL
 
 import ostinato as library
 from ostinato.cli.options import ALL, flag_names
-from ostinato.cli.text_job import COLUMNS, TRAINING
 from ostinato.data import Settings
+from ostinato.runs.text import COLUMNS, TRAINING
 from ostinato.tasks import RECIPES
 from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
 from ostinato.train import TrainSettings

@@ -149,7 +149,7 @@ def test_a_run_of_another_kind_is_refused(ostinato, trained) -> None:
     run = Run(trained)
     config = run.read_config()
     run.write_config({**config, "task": "chess"})
-    assert "wanted a task of text, adding" in (said := ostinato("info", trained).err)
+    assert "wanted a task of text, bidirectional, adding" in (said := ostinato("info", trained).err)
     assert "got the task 'chess'" in said
     run.write_config({**config, "model": {**config["model"], "colour": 1}})
     assert "wanted a setting of ModelSettings" in ostinato("train", "--resume", trained).err

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ostinato.cli.options import ALL, flag_names
-from ostinato.cli.seq2seq_job import SEQ2SEQ
 from ostinato.data import BatchSettings
+from ostinato.runs.seq2seq import SEQ2SEQ
 from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
 from ostinato.train import Run
 from same_values import same

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ostinato.cli.options import ALL, flag_names
-from ostinato.cli.series_job import SERIES
 from ostinato.data import WindowSettings
+from ostinato.runs.series import SERIES
 from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
 from ostinato.train import Run
 from same_values import same

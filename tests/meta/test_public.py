@@ -30,6 +30,7 @@ ROOT = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Loaded",
     "MaskZero",
     "Picture",
     "Recurrence",
@@ -57,6 +58,7 @@ ROOT = [
     "flatten_parameters_and_grads",
     "init",
     "last",
+    "load",
     "nn",
     "nonzero_rows",
     "permutation_importance",
@@ -76,6 +78,8 @@ NO_SHAPES = {
     "Explanation": "takes no tensor",
     "as_cell": "takes no tensor",
     "backend": "takes no tensor",
+    "Loaded": "takes no tensor",
+    "load": "takes no tensor",
     "detach": "takes a state of any shape and keeps it",
 }
 SHAPE = re.compile(r"\[(<= )?[a-zA-Z0-9.*_]+(, ?[a-zA-Z0-9.*_]+)*(, \.\.\.)?\]")
@@ -176,5 +180,5 @@ def test_import_costs_nothing_optional() -> None:
 def test_the_core_imports_no_task() -> None:
     code = "import ostinato, sys; print([m for m in sys.modules if m.startswith('ostinato.')])"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    tasks = ("text", "series", "seq2seq", "tasks", "train", "cli", "data", "drawing")
+    tasks = ("text", "series", "seq2seq", "tasks", "train", "cli", "data", "drawing", "runs")
     assert not [name for name in tasks if f"'ostinato.{name}'" in made.stdout]

@@ -64,10 +64,10 @@ def test_a_solver_trains_it() -> None:
     before = task.validate()["loss"]
     solver.fit()
     assert task.validate()["loss"] < before
-    figures, said = task.conclude()
-    assert figures["loss"] == task.validate()["loss"]
-    assert figures["baseline_loss"] == task.baseline()["loss"]
-    assert "who always says the same: mean squared error" in said
+    found = task.conclude()
+    assert found.figures["loss"] == task.validate()["loss"]
+    assert found.figures["baseline_loss"] == task.baseline()["loss"]
+    assert "who always says the same: mean squared error" in str(found)
 
 
 def test_any_module_may_stand_for_the_model() -> None:
@@ -99,9 +99,9 @@ def test_words_are_shown_beside_their_labels() -> None:
     assert first.startswith("truth  plus")
     assert first.endswith("good good")
     assert second.endswith("bad bad")
-    figures, said = task.conclude()
-    assert torch.tensor(figures["confusion"]).sum() == 2
-    assert "true, said" in said
+    found = task.conclude()
+    assert torch.tensor(found.figures["confusion"]).sum() == 2
+    assert "true, said" in str(found)
 
 
 def test_a_large_confusion_matrix_is_its_worst_pairs() -> None:

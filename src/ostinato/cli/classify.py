@@ -11,9 +11,9 @@ import torch
 import typer
 from torch import Tensor
 
-from ostinato.cli.job import open_run
-from ostinato.cli.supervised_job import labelled_settings, load
 from ostinato.data import Encoding, Sequences, read_sequences
+from ostinato.runs.load import load_run
+from ostinato.runs.supervised import labelled_settings
 from ostinato.tasks import predict
 
 RunArgument = Annotated[
@@ -78,12 +78,11 @@ def _predicted(
     task: str, path: Path, file: Path, sequence: str | None, group: str | None
 ) -> tuple[tuple[str, ...], Sequences, Tensor]:
     """(labels, the file's sequences, the probabilities [N, C] or of all steps [S, C])."""
-    run, _ = open_run(path)
-    loaded = load(path, (task,))
-    encoding = loaded.problem.encoding
+    loaded = load_run(path, task)
+    encoding = loaded.task.problem.encoding
     assert isinstance(encoding, Encoding)
     torch.set_num_threads(1)  # the batches are small
-    settings = labelled_settings(run)
+    settings = labelled_settings(loaded.run)
     wanted: dict[str, Any] = {"sequence": sequence, "group": group}
     settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
     sequences = read_sequences(file, settings, labelled=False)

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
-from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, settled, with_settings, without
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
+from ostinato.runs import JOBS
 from ostinato.tasks import RECIPES, CellSettings, Recipe, SupervisedTask
 from ostinato.train import DivergedError, Run, Solver, TrainSettings
 from ostinato.train.run import make_named, next_free
@@ -121,7 +121,7 @@ def _train(
         say(f"stopped; the runs that are done are in {comparison.folder}", as_json=as_json)
         raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
     comparison.add(contestant, seed, run, task, solver)
-    leave_page(run, job, solver, *job.conclude(task))
+    leave_page(run, job, solver, job.conclude(task, run.folder))
 
 
 for recipe in RECIPES.values():

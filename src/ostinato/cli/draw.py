@@ -11,9 +11,9 @@ from torch import nn
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
-from ostinato.cli.job import open_run
-from ostinato.cli.jobs import job_of
 from ostinato.cli.screen import say
+from ostinato.runs import job_of
+from ostinato.runs.job import open_run
 from ostinato.train import RunError
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ostinato.cli.job import Job, Reading, open_run
-from ostinato.cli.jobs import JOBS, job_of
-from ostinato.cli.screen import say
+from ostinato.cli.screen import say, tell, tell_notes
 from ostinato.data import atomic
 from ostinato.errors import ArgumentError
+from ostinato.runs import JOBS, Job, job_of
+from ostinato.runs.job import Reading, open_run
+from ostinato.runs.load import load_run
 from ostinato.train import Run, RunError
 
 
@@ -59,7 +60,7 @@ def evaluate(
     For text these are bits per character, loss and perplexity; for labels, accuracy and the
     confusion matrix; for numbers, the mean squared error; for series, MASE beside baselines.
     """
-    opened, checkpoint = open_run(run)
+    opened, _ = open_run(run)
     job = job_of(opened.read_config(), opened)
     if job.evaluate is None:
         raise RunError(
@@ -68,15 +69,21 @@ def evaluate(
     _check_options(job, pictures=pictures, stochastic=stochastic)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    reading = Reading(columns, encoding, pictures, stochastic)
-    figures, said = job.evaluate(opened, checkpoint, paths or [], reading)
+    # attention draws its places then, whatever its settings say
+    loaded = load_run(run, model={"stochastic": True}) if stochastic else load_run(run)
+    reading = Reading(columns, encoding, pictures)
+    found = job.evaluate(loaded.task, opened, paths or [], reading)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
-    print(json.dumps(figures) if as_json else said)
+    if as_json:
+        tell_notes(found)
+        print(json.dumps(found.figures))
+    else:
+        tell(found)
 
 
-def _check_options(job: Job, **options: Path | bool | None) -> None:
+def _check_options(job: Job[Any], **options: Path | bool | None) -> None:
     """Raise ArgumentError for an option that means nothing for this task."""
     for name, value in options.items():
         if value and name not in job.options:

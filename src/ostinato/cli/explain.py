@@ -10,8 +10,8 @@ import typer
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
-from ostinato.cli.job import open_run
-from ostinato.cli.jobs import job_of
+from ostinato.runs import job_of
+from ostinato.runs.job import open_run
 from ostinato.train import RunError
 
 

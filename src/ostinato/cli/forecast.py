@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ostinato.cli.job import open_run
 from ostinato.cli.screen import note, say
-from ostinato.cli.series_job import load, with_newer
-from ostinato.cli.table import table
+from ostinato.conclusion import Table
 from ostinato.errors import ArgumentError
+from ostinato.runs.load import load_run
+from ostinato.runs.series import SERIES, with_newer
 from ostinato.series import Forecast, draw_forecast
 from ostinato.series import forecast as forecast_series
 
@@ -57,7 +57,8 @@ def forecast(
     """
     for flag, written in (("--csv", to_csv), ("--plot", plot)):
         _check_folder(flag, written)
-    task, (opened, _) = load(run), open_run(run)
+    loaded = load_run(run, SERIES.name)
+    task, opened = loaded.task, loaded.run
     history = task.history if path is None else with_newer(task, opened, path)
     said = forecast_series(
         task.model,
@@ -73,7 +74,7 @@ def forecast(
     if as_json:
         print("\n".join(json.dumps(_record(said, row)) for row in said.rows()))
     else:
-        print(table(said.heads(), said.rows()))
+        print(Table(said.heads(), list(said.rows())))
     _tell_unknown(said)
     for written in filter(None, (to_csv, plot)):
         say(f"written: {written}", as_json=as_json)

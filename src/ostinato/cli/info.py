@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ostinato.cli.job import train_settings
-from ostinato.cli.jobs import job_of
+from ostinato.runs import job_of
+from ostinato.runs.job import train_settings
 from ostinato.train import CheckpointError, Run
 from ostinato.train.report import duration
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ostinato.conclusion import Conclusion
 from ostinato.train import JsonLines, Lines, Live, Report
 
 
@@ -17,6 +18,18 @@ def choose_report(title: str, *, as_json: bool) -> Report:
 def say(text: str, *, as_json: bool = False) -> None:
     """Print for people: on standard error where standard output is for JSON."""
     print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+
+def tell(found: Conclusion, *, as_json: bool = False) -> None:
+    """Print what is found of a model as `say` does, and its remarks."""
+    tell_notes(found)
+    say(str(found), as_json=as_json)
+
+
+def tell_notes(found: Conclusion) -> None:
+    """Print the remarks on what is found of a model."""
+    for remark in found.notes:
+        note(remark)
 
 
 def note(text: str) -> None:

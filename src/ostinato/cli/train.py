@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ostinato.cli.job import train_settings
-from ostinato.cli.jobs import job_of
 from ostinato.cli.train_seq2seq import seq2seq
 from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
 from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
 from ostinato.errors import ArgumentError
+from ostinato.runs import job_of
+from ostinato.runs.job import train_settings
 from ostinato.tasks import RECIPES
 from ostinato.train import Run
 

@@ -11,10 +11,10 @@ import typer
 from ostinato import __version__
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import say
-from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, Settings
 from ostinato.errors import ArgumentError
+from ostinato.runs.seq2seq import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.seq2seq import (
     EXAMPLES,
     PairData,

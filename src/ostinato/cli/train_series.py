@@ -10,12 +10,12 @@ import typer
 from ostinato import __version__
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import note, say
-from ostinato.cli.series_job import SERIES, TRAINING, series_path
 from ostinato.cli.training import train_run
 from ostinato.data import Series, WindowSettings, read_series
 from ostinato.data.bundled import carbon_dioxide
 from ostinato.data.problems import bells, cosine
 from ostinato.errors import ArgumentError
+from ostinato.runs.series import SERIES, TRAINING, series_path
 from ostinato.series import (
     ForecastSettings,
     SeriesModelSettings,

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, given, settled, with_path, with_settings, without
 from ostinato.cli.screen import say
 from ostinato.cli.training import train_run
@@ -18,6 +17,7 @@ from ostinato.data import BatchSettings
 from ostinato.data.files import suggestion
 from ostinato.data.settings import Settings
 from ostinato.errors import ArgumentError
+from ostinato.runs import JOBS
 from ostinato.tasks import CellSettings, Recipe
 from ostinato.train import Run, TrainSettings
 

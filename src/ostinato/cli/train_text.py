@@ -11,10 +11,10 @@ from ostinato import __version__
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
-from ostinato.cli.text_job import COLUMNS, TRAINING, job_for
 from ostinato.cli.training import train_run
 from ostinato.data import ColumnSettings, existing_file, treebank_files
 from ostinato.errors import ArgumentError
+from ostinato.runs.text import COLUMNS, TRAINING, job_for
 from ostinato.text import (
     Corpus,
     CorpusSettings,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from ostinato.cli.follow import lead
-from ostinato.cli.job import Job
 from ostinato.cli.page import leave_page, note_command
-from ostinato.cli.screen import choose_report, say
+from ostinato.cli.screen import choose_report, say, tell
 from ostinato.data import write_json
+from ostinato.runs import Job
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
 
 def train_run(
     run: Run,
-    job: Job,
+    job: Job[Any],
     task: Task,
     settings: TrainSettings,
     *,
@@ -56,7 +57,7 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
     )
 
 
-def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
+def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
     step = solver.progress.step
     total = solver.total_steps
     early = f"; stopped early at step {step:,} of {total:,}" if step < total else ""
@@ -65,10 +66,10 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
         f"best weights: step {solver.best.step:,}{early}",
         as_json=as_json,
     )
-    figures, said = job.conclude(solver.task)
-    write_json(run.result_path, {**figures, "step": solver.best.step, "steps": step})
-    leave_page(run, job, solver, figures, said)
-    say(said, as_json=as_json)
+    found = job.conclude(solver.task, run.folder)
+    write_json(run.result_path, {**found.figures, "step": solver.best.step, "steps": step})
+    leave_page(run, job, solver, found)
+    tell(found, as_json=as_json)
     say(
         f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
         f"  {job.use.format(run=run.folder)}",

@@ -9,11 +9,12 @@ from typing import Annotated
 import torch
 import typer
 
-from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note
-from ostinato.cli.seq2seq_job import load, pair_settings
 from ostinato.errors import ArgumentError
+from ostinato.runs.job import open_run
+from ostinato.runs.load import load_run
+from ostinato.runs.seq2seq import SEQ2SEQ, pair_settings
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
 
 # Sources that are searched side by side.
@@ -46,7 +47,7 @@ def translate(
 
     One line for each output: with --best above 1, its source's number and its log-probability too.
     """
-    task = load(run)
+    task: Seq2SeqTask = load_run(run, SEQ2SEQ.name).task
     texts = _texts(run, path, text or [], source)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -39,7 +38,7 @@ class SeriesTask:
 
     Has the shape of `ostinato.train.Task`. The steps are in three parts, in the order of time:
     training (with it, the scale), validation (the best weights, the widths of intervals), test
-    (the final figures). ``folder`` is where pictures go, if anywhere.
+    (the final figures).
     """
 
     name = "series"
@@ -54,9 +53,8 @@ class SeriesTask:
         windows: WindowSettings | None = None,
         *,
         seed: int = 0,
-        folder: Path | None = None,
     ) -> None:
-        self.model, self.series, self.seed, self.folder = model, series, seed, folder
+        self.model, self.series, self.seed = model, series, seed
         self.settings = resolve(series, settings or ForecastSettings())
         self.split = split(series, self.settings.held_out)
         lag, count = self.settings.difference or 0, len(series)

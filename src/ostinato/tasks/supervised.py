@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato._judging import judging
+from ostinato.conclusion import Conclusion, Table
 from ostinato.data import Batch, Batches, BatchSettings, Samples
 from ostinato.tasks.aim import Classification, tell
 from ostinato.tasks.problem import Problem
@@ -40,9 +41,8 @@ class SupervisedTask:
         batches: BatchSettings | None = None,
         *,
         seed: int = 0,
-        folder: Path | None = None,
     ) -> None:
-        self.name, self.model, self.problem, self.folder = name, model, problem, folder
+        self.name, self.model, self.problem = name, model, problem
         self.made = Batches(problem.train, batches, seed=seed)
         self.curve = problem.aim.curve
         self.device = next(model.parameters()).device
@@ -91,22 +91,23 @@ class SupervisedTask:
         """What the model says of a few held-out samples, beside the truth."""
         return compare(self.model, self.problem, self.problem.held_out[:_SHOWN])
 
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """All figures of the model, and what to tell of them; pictures go to the folder."""
+    def conclude(self, folder: Path | None = None) -> Conclusion:
+        """All figures of the model, and what to tell of them; pictures go to a folder."""
         outputs, baseline = self.outputs(), self.baseline()
         figures: dict[str, Any] = self.problem.aim.figures(outputs, self.problem.held_out)
         said = f"held-out {tell(figures)}\nwho always says the same: {tell(baseline)}"
         figures |= {f"baseline_{name}": value for name, value in baseline.items()}
         if self.problem.report is not None:
-            further = dict(self.problem.report(self.model, self.folder))
+            further = dict(self.problem.report(self.model, folder))
             said += "".join(f"\n{name.replace('_', ' ')}: {v:.5g}" for name, v in further.items())
             figures |= further
+        parts: list[str | Table] = [said]
         if isinstance(self.problem.aim, Classification):
             matrix = self.problem.aim.confusion(outputs, self.problem.held_out)
             figures["confusion"] = matrix.tolist()
             figures["labels"] = list(self.problem.aim.labels)
-            said += f"\n\n{tell_confusion(matrix, self.problem.aim.labels)}"
-        return figures, f"{said}\n\n{self.sample(0)}\n"
+            parts.append(tell_confusion(matrix, self.problem.aim.labels))
+        return Conclusion(figures, parts, self.sample(0))
 
 
 def predict(model: nn.Module, samples: Samples) -> Tensor:
@@ -154,19 +155,13 @@ def shown(problem: Problem, samples: Samples) -> list[str]:
     ]
 
 
-def tell_confusion(matrix: Tensor, labels: tuple[str, ...]) -> str:
+def tell_confusion(matrix: Tensor, labels: tuple[str, ...]) -> Table | str:
     """A confusion matrix as a table, a row for each true label; or the worst pairs of many."""
     if len(labels) > _LABELS:
         return _worst(matrix, labels)
     cells = [[str(number) for number in row] for row in matrix.tolist()]
-    width = max(len(text) for text in [*labels, *(text for row in cells for text in row)])
-    first = max(len(_CORNER), width)
-    head = f"{_CORNER:>{first}}  " + " ".join(f"{label:>{width}}" for label in labels)
-    rows = (
-        f"{label:>{first}}  " + " ".join(f"{text:>{width}}" for text in row)
-        for label, row in zip(labels, cells, strict=True)
-    )
-    return "\n".join([head, *rows])
+    rows = [[label, *row] for label, row in zip(labels, cells, strict=True)]
+    return Table([_CORNER, *labels], rows, "confusion")
 
 
 def _worst(matrix: Tensor, labels: tuple[str, ...]) -> str:

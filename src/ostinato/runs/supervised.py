@@ -9,18 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ostinato.cli.hidden import of_sequence
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
+from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings, LabelledSettings, read_sequences
 from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_sequence
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.tasks import (
     RECIPES,
     Problem,
@@ -42,9 +35,7 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
     training = train_settings(config, run)
     set_up(training)
     made = recipe.make(problem, model).to(training.torch_device())
-    return SupervisedTask(
-        recipe.name, made, problem, batches, seed=training.seed, folder=run.folder
-    )
+    return SupervisedTask(recipe.name, made, problem, batches, seed=training.seed)
 
 
 def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Problem:
@@ -61,34 +52,16 @@ def describe(task: SupervisedTask) -> str:
     return f"{task.model.summary()}, {number:,} parameters"
 
 
-def conclude(task: SupervisedTask) -> Judged:
-    """The final held-out figures, with predictions beside the truth."""
-    return task.conclude()
+def conclude(task: SupervisedTask, folder: Path | None) -> Conclusion:
+    """The final held-out figures, with predictions beside the truth; pictures go to a folder."""
+    return task.conclude(folder)
 
 
-def load(
-    path: Path, names: Sequence[str] = tuple(RECIPES), *, stochastic: bool = False
-) -> SupervisedTask:
-    """The task of a run with its best weights. Raises RunError for a task of another name.
-
-    ``stochastic`` lets attention draw its places, whatever its settings say.
-    """
-
-    def made(run: Run, config: dict[str, Any]) -> SupervisedTask:
-        if stochastic:
-            config["model"] = section(config, "model", run) | {"stochastic": True}
-        return build(RECIPES[config["task"]], run, config)
-
-    return load_task(path, names, made)
-
-
-def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+def evaluate(
+    task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
+) -> Conclusion:
     """The figures on what is held out, or on a table with labels."""
-    task = load(checkpoint or run.folder, stochastic=reading.stochastic)
-    if paths:
-        task = _on_file(task, run, paths)
-    task.folder = reading.pictures  # those in the run belong to the end of its training
-    return task.conclude()
+    return (_on_file(task, run, paths) if paths else task).conclude(reading.pictures)
 
 
 def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> SupervisedTask:
@@ -124,7 +97,7 @@ def drawn(task: SupervisedTask) -> tuple[nn.Module, tuple[Tensor]]:
     return task.model, (next(task.batches(0, 0)).xs[:, :2],)
 
 
-def job_for(recipe: Recipe) -> Job:
+def job_for(recipe: Recipe) -> Job[SupervisedTask]:
     """The job of a recipe."""
     use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
     options: dict[str, tuple[str, ...]] = {
@@ -135,15 +108,15 @@ def job_for(recipe: Recipe) -> Job:
     return Job(
         recipe.name,
         partial(build, recipe),
-        describe,  # pyright: ignore[reportArgumentType]
-        conclude,  # pyright: ignore[reportArgumentType]
+        describe,
+        conclude,
         evaluate,
-        explain_model,  # pyright: ignore[reportArgumentType]
-        drawn,  # pyright: ignore[reportArgumentType]
+        explain_model,
+        drawn,
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
         # pictures tell more of a model that looks at pieces of an image
-        activations=of_sequence if recipe.make is sequence_model else None,  # pyright: ignore
+        activations=of_sequence if recipe.make is sequence_model else None,
         defaults={
             "data": recipe.data,
             "model": recipe.model,
@@ -151,3 +124,6 @@ def job_for(recipe: Recipe) -> Job:
             "train": TrainSettings(**recipe.training),
         },
     )
+
+
+JOBS = tuple(job_for(recipe) for recipe in RECIPES.values())

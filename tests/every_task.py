@@ -4,9 +4,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from small_model import SMALL, VERSE
-
 from ostinato.cli import main
+from small_model import SMALL, VERSE
 
 SMALL_MODEL = "--steps 6 --validate-every 3 --sample-every 0 --json --size 8"
 # dropout would draw other masks in each process

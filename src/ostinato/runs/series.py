@@ -11,20 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import explain
-from ostinato.cli.hidden import of_series
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
-from ostinato.cli.table import table
+from ostinato.conclusion import Conclusion, Table
 from ostinato.data import Series, WindowSettings, read_series
 from ostinato.data.timeline import in_words
 from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_series
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.series import (
     Evaluation,
     Forecast,
@@ -58,7 +50,7 @@ def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
     series = load_series(series_path(run))
     set_up(training)
     made = Forecaster(len(series.columns), model).to(training.torch_device())
-    return SeriesTask(made, series, settings, windows, seed=training.seed, folder=run.folder)
+    return SeriesTask(made, series, settings, windows, seed=training.seed)
 
 
 def series_path(run: Run) -> Path:
@@ -74,14 +66,14 @@ def describe(task: SeriesTask) -> str:
     return f"{settings.cell} {settings.layers} x {settings.size}, {number:,} parameters, on {reads}"
 
 
-def conclude(task: SeriesTask) -> Judged:
-    """The final figures on the test part; leaves its picture and the whole table in the run."""
+def conclude(task: SeriesTask, folder: Path | None) -> Conclusion:
+    """The final figures on the test part; leaves its picture and the whole table in a folder."""
     found = task.evaluate()
-    if task.folder is not None:
-        found.write(task.folder / "backtest.csv")
+    if folder is not None:
+        found.write(folder / "backtest.csv")
         title = "forecasts of the test part, one after another"
-        draw_test(task.folder / "forecast.png", task.series, pieces(task, found), title)
-    return found.figures(), tell(found, task.series, task.split.test)
+        draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
+    return tell(found, task.series, task.split.test)
 
 
 def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
@@ -100,20 +92,23 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
     ]
 
 
-def tell(found: Evaluation, series: Series, test: int) -> str:
+def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
     """An evaluation in words and tables."""
     first, last = in_words(series.times[test]), in_words(series.times[-1])
     repeated = "value" if found.season == 1 else f"{found.season} values"
-    ahead = table(found.heads(), found.rows("mase"))
-    names = list(found.tested.errors)
-    scores = [(name, found.tested.score(name)) for name in names]
-    whole = table(
-        ["all steps ahead", "MAE", "RMSE", "MASE"],
-        [[name, score.mae, score.rmse, score.mase] for name, score in scores],
-    )
-    return (
-        f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating the "
-        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n{_tell_coverage(found)}"
+    scores = [(name, found.tested.score(name)) for name in found.tested.errors]
+    return Conclusion(
+        found.figures(),
+        [
+            f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating "
+            f"the last {repeated}:",
+            Table(found.heads(), list(found.rows("mase"))),
+            Table(
+                ["all steps ahead", "MAE", "RMSE", "MASE"],
+                [[name, score.mae, score.rmse, score.mase] for name, score in scores],
+            ),
+            _tell_coverage(found),
+        ],
     )
 
 
@@ -121,13 +116,6 @@ def _tell_coverage(found: Evaluation) -> str:
     if found.coverage != found.coverage:
         return "no intervals: the validation part has too few steps to measure errors"
     return f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
-
-
-def load(path: Path) -> SeriesTask:
-    """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    task = load_task(path, (SERIES.name,), build)
-    task.folder = None  # pictures belong to the end of a training
-    return task
 
 
 def with_newer(task: SeriesTask, run: Run, path: Path) -> History:
@@ -140,17 +128,16 @@ def with_newer(task: SeriesTask, run: Run, path: Path) -> History:
 
 
 def evaluate_run(
-    run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading
-) -> Judged:
+    task: SeriesTask, run: Run, paths: Sequence[Path], reading: Reading
+) -> Conclusion:
     """The figures on the test part, or on what a file has after the run's series."""
-    task = load(checkpoint or run.folder)
     if not paths:
-        return conclude(task)
+        return conclude(task, None)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
     history, test = with_newer(task, run, paths[0]), len(task.series)
     found = evaluate(task.model, history, task.settings, border=task.split.border, test=test)
-    return found.figures(), tell(found, history.series, test)
+    return tell(found, history.series, test)
 
 
 def explain_model(task: SeriesTask) -> str:
@@ -167,14 +154,14 @@ def drawn(task: SeriesTask) -> tuple[nn.Module, Tensor]:
 
 SERIES = Job(
     "series",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build,
+    describe,
+    conclude,
     evaluate_run,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn,
     "ostinato forecast {run}",
-    activations=of_series,  # pyright: ignore[reportArgumentType]
+    activations=of_series,
     defaults={
         "table": TableSettings(),
         "forecast": ForecastSettings(),
@@ -183,3 +170,4 @@ SERIES = Job(
         "train": TRAINING,
     },
 )
+JOBS = (SERIES,)

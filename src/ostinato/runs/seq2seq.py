@@ -9,18 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ostinato.cli.hidden import of_pairs
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
+from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings
 from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_pairs
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.seq2seq import (
     EncoderDecoder,
     PairData,
@@ -45,7 +38,7 @@ def build(run: Run, config: Mapping[str, Any]) -> Seq2SeqTask:
     set_up(training)
     model = EncoderDecoder(len(encoding.source), len(encoding.target), settings)
     model = model.to(training.torch_device())
-    return Seq2SeqTask(model, data, batches, seed=training.seed, folder=run.folder)
+    return Seq2SeqTask(model, data, batches, seed=training.seed)
 
 
 def pairs_path(run: Run) -> Path:
@@ -69,21 +62,15 @@ def describe(task: Seq2SeqTask) -> str:
     )
 
 
-def conclude(task: Seq2SeqTask) -> Judged:
-    """The final held-out figures, with outputs beside the truth; leaves a picture in the run."""
-    return task.conclude()
+def conclude(task: Seq2SeqTask, folder: Path | None) -> Conclusion:
+    """The final held-out figures, with outputs beside the truth; leaves a picture in a folder."""
+    return task.conclude(folder)
 
 
-def load(path: Path) -> Seq2SeqTask:
-    """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    task = load_task(path, (SEQ2SEQ.name,), build)
-    task.folder = None  # pictures belong to the end of a training
-    return task
-
-
-def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+def evaluate(
+    task: Seq2SeqTask, run: Run, paths: Sequence[Path], reading: Reading
+) -> Conclusion:
     """The figures on what is held out, or on the pairs of a table."""
-    task = load(checkpoint or run.folder)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
     if paths:
@@ -106,14 +93,14 @@ def drawn(task: Seq2SeqTask) -> tuple[nn.Module, tuple[Tensor | None, ...]]:
 
 SEQ2SEQ = Job(
     "seq2seq",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build,
+    describe,
+    conclude,
     evaluate,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn,
     "ostinato translate {run} --text '...'",
-    activations=of_pairs,  # pyright: ignore[reportArgumentType]
+    activations=of_pairs,
     defaults={
         "pairs": PairSettings(),
         "model": Seq2SeqModelSettings(),
@@ -121,3 +108,4 @@ SEQ2SEQ = Job(
         "train": TRAINING,
     },
 )
+JOBS = (SEQ2SEQ,)
