@@ -42,6 +42,11 @@ def output_size(cell: Cell, width: int) -> int:
     return y.shape[-1]
 
 
+def find_cell(name: str) -> Callable[..., Any]:
+    """What makes cells of this name. Raises ArgumentError for a name that leads to nothing."""
+    return STANDARD.get(name) or _imported(name)
+
+
 def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
     """The cell of this name: a key of `STANDARD`, or ``"package.module:Class"``.
 
@@ -49,7 +54,7 @@ def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
     torch's own cells. Raises ArgumentError for a name that leads to none, and where the class does
     not take the options.
     """
-    kind = STANDARD.get(name) or _imported(name)
+    kind = find_cell(name)
     try:
         cell = kind(input_size, size, **options)
     except TypeError as error:

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_model import SMALL, VERSE
 
 from ostinato.cli import main
 from ostinato.train import Run
 from same_values import same
+from small_model import SMALL, VERSE
 
 # All that a step can depend on: dropout of every kind, an average, shifted columns.
 FLAGS = [

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ostinato.cli.options import ALL, flag_names
 from ostinato.data import WindowSettings
 from ostinato.runs.series import SERIES
 from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
@@ -204,9 +203,8 @@ def test_what_runs_the_model_is_told(run) -> None:
 def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
     shown = " ".join(ostinato("train", "series", "-h").out.split())
     for kind in (TableSettings, ForecastSettings, SeriesModelSettings, WindowSettings):
-        assert kind in ALL
         for field in dataclasses.fields(kind):
-            assert flag_names()[field.name] in shown
+            assert f"--{field.name.replace('_', '-')}" in shown
             assert field.metadata["help"].split()[0] in shown
             if field.default is not None and not isinstance(field.default, bool):
                 assert f"[default: {field.default}]" in shown

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
-from ostinato.data.requirements import require
+from ostinato.data.requirements import MissingPackage, require
 from ostinato.errors import OstinatoError
 
 __all__ = ["main"]
@@ -29,19 +30,27 @@ def main() -> None:
         else:
             app(prog_name="ostinato")
     except OstinatoError as error:
-        print(f"error: {_as_flags(error)}", file=sys.stderr)
-        sys.exit(1)
+        _leave(_as_flags(error))
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         sys.stdout = None
         sys.exit(1)
+    except OSError as error:
+        from ostinato.cli.wording import in_one_line
+
+        _leave(in_one_line(error))
+
+
+def _leave(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _as_flags(error: OstinatoError) -> str:
-    """The message, with a setting called as its flag."""
-    argument = error.argument
-    if argument.isidentifier() and argument.islower():
-        from ostinato.cli.options import flag_names
+    """The message, with settings called as their flags, where the command line could begin."""
+    if isinstance(error, MissingPackage):
+        return str(error)
+    from ostinato.cli.app import app
+    from ostinato.cli.wording import flags_of, in_flags
 
-        argument = flag_names().get(argument, argument)
-    return str(error).replace(error.argument, argument, 1)
+    return in_flags(error, flags_of(app, sys.argv[1:]))

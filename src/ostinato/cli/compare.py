@@ -57,7 +57,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:
-        check_training(context, training)
+        check_training(context, training, model.cell)
         check_source(context, recipe, source)
         chosen = contestants(cells, model)
         training = settled(context, training)

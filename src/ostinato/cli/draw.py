@@ -25,7 +25,7 @@ def draw(
             help=f"{', '.join(STANDARD)}, any cell as package.module:Class, or a run.",
         ),
     ],
-    output: Annotated[
+    path: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="A file .svg, .png or .dot."),
     ] = Path("cell.svg"),
@@ -40,16 +40,16 @@ def draw(
     hidden: Annotated[int, typer.Option(min=1, help="Of CELL: hidden units.")] = 128,
 ) -> None:
     """Draw what a cell computes, a stack of them, or the model of a run; unrolled in time."""
-    path = Path(target)
-    if path.exists() or len(path.parts) > 1:
-        module, example = model_of(path)
+    run = Path(target)
+    if run.exists() or len(run.parts) > 1:
+        module, example = model_of(run)
     else:
         sizes = [inputs, *[hidden] * layers]
         made = [make_cell(target, sizes[i], sizes[i + 1]) for i in range(layers)]
         module = made[0] if layers == 1 else ostinato.Stack(*made)
         example = torch.zeros(1, inputs)
-    ostinato.draw(module, example, unrolled=unrolled, depth=depth).save(output)
-    say(f"drawn: {output}", as_json=False)
+    ostinato.draw(module, example, unrolled=unrolled, depth=depth).save(path)
+    say(f"drawn: {path}", as_json=False)
 
 
 def model_of(path: Path) -> tuple[nn.Module, Any]:

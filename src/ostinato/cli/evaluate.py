@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ostinato.cli.screen import say, tell, tell_notes
+from ostinato.cli.paths import check_file, check_folder
+from ostinato.cli.screen import say, tell_notes
 from ostinato.data import atomic
 from ostinato.errors import ArgumentError
 from ostinato.runs import JOBS, Job, job_of
@@ -67,6 +68,8 @@ def evaluate(
             str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
     _check_options(job, pictures=pictures, stochastic=stochastic)
+    check_file("--curves", curves)
+    check_folder("--pictures", pictures)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
     # attention draws its places then, whatever its settings say
@@ -76,11 +79,8 @@ def evaluate(
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
-    if as_json:
-        tell_notes(found)
-        print(json.dumps(found.figures))
-    else:
-        tell(found)
+    tell_notes(found)
+    print(json.dumps(found.figures) if as_json else found)
 
 
 def _check_options(job: Job[Any], **options: Path | bool | None) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ostinato.cli.paths import check_file
 from ostinato.cli.screen import note, say
 from ostinato.conclusion import Table
-from ostinato.errors import ArgumentError
 from ostinato.runs.load import load_run
 from ostinato.runs.series import SERIES, with_newer
 from ostinato.series import Forecast, draw_forecast
@@ -55,8 +55,8 @@ def forecast(
     For each column the value and the ends of its interval, which come of the errors that forecasts
     of the held-out steps would have made.
     """
-    for flag, written in (("--csv", to_csv), ("--plot", plot)):
-        _check_folder(flag, written)
+    check_file("--csv", to_csv)
+    check_file("--plot", plot)
     loaded = load_run(run, SERIES.name)
     task, opened = loaded.task, loaded.run
     history = task.history if path is None else with_newer(task, opened, path)
@@ -78,11 +78,6 @@ def forecast(
     _tell_unknown(said)
     for written in filter(None, (to_csv, plot)):
         say(f"written: {written}", as_json=as_json)
-
-
-def _check_folder(flag: str, path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
-        raise ArgumentError(flag, wanted="a file in a folder that is there", got=str(path))
 
 
 def _record(said: Forecast, row: list[str | float]) -> dict[str, str | float | None]:

@@ -20,12 +20,6 @@ def say(text: str, *, as_json: bool = False) -> None:
     print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
 
-def tell(found: Conclusion, *, as_json: bool = False) -> None:
-    """Print what is found of a model as `say` does, and its remarks."""
-    tell_notes(found)
-    say(str(found), as_json=as_json)
-
-
 def tell_notes(found: Conclusion) -> None:
     """Print the remarks on what is found of a model."""
     for remark in found.notes:

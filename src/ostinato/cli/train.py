@@ -3,22 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ostinato.cli.train_seq2seq import seq2seq
 from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
 from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
+from ostinato.data.tables import READERS
 from ostinato.errors import ArgumentError
 from ostinato.runs import job_of
 from ostinato.runs.job import train_settings
 from ostinato.tasks import RECIPES
 from ostinato.train import Run
 
-train = typer.Typer(help="Train a model, or go on with a run that was stopped.")
+
+class TaskOrRun(TyperGroup):
+    """The tasks, and in words what cannot be told a run that goes on."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        flags = [argument.partition("=")[0] for argument in args]
+        if "--resume" in flags:
+            place = flags.index("--resume")
+            _, _, run = args[place].partition("=")
+            others = flags[:place] + flags[place + (1 if run else 2) :]
+            known = {flag for parameter in self.get_params(ctx) for flag in parameter.opts}
+            unknown = [flag for flag in others if flag.startswith("-") and flag not in known]
+            # after the name of a task they are that task's, and so refused with it
+            if unknown and not self.commands.keys() & others:
+                raise _fixed(unknown[0], run or "".join(args[place + 1 : place + 2]))
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name not in self.commands and ctx.params.get("run") is not None:
+            raise _fixed(name, ctx.params["run"])
+        if name not in self.commands and Path(name).exists():
+            raise ArgumentError(
+                "TASK",
+                wanted=f"one of {', '.join(self.commands)}",
+                got=f"the path {name}",
+                remedy=f"Name the task before it: ostinato train {_task_for(name)} {name}",
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _task_for(path: str) -> str:
+    """A task that reads files of this kind."""
+    return "series" if Path(path).suffix in READERS else "text"
+
+
+def _fixed(got: str, run: object) -> ArgumentError:
+    return ArgumentError(
+        "--resume",
+        wanted="nothing but the run, --steps and --json: its data and its settings are fixed",
+        got=f"{got} beside it",
+        remedy=f"To go on: ostinato train --resume {run}. To train its model on other data, in a "
+        f"run of its own: ostinato train TASK FILE --from {run}",
+    )
+
+
+train = typer.Typer(cls=TaskOrRun, help="Train a model, or go on with a run that was stopped.")
 train.command()(text)
 for recipe in RECIPES.values():
     train.command(recipe.name)(command_for(recipe))
@@ -29,9 +77,10 @@ train.command()(seq2seq)
 @train.callback(invoke_without_command=True)
 def train_or_resume(
     context: typer.Context,
-    resume: Annotated[
+    run: Annotated[
         Path | None,
         typer.Option(
+            "--resume",
             metavar="RUN",
             help="Go on with this run, exactly as if it had never stopped. A checkpoint file in "
             "RUN/checkpoints goes on from there.",
@@ -47,18 +96,18 @@ def train_or_resume(
 ) -> None:
     """Train a model, or go on with a run that was stopped."""
     task = context.invoked_subcommand
-    if resume is None:
+    if run is None:
         _refuse_alone("--steps" if steps is not None else "--json" if as_json else None, task)
         if task is None:
             print(context.get_help())
     elif task is None:
-        go_on(resume, steps, as_json=as_json)
+        go_on(run, steps, as_json=as_json)
     else:
         raise ArgumentError(
             "--resume",
             wanted="a run to go on with, or a task to begin",
             got=f"both --resume and {task}",
-            remedy=f"A run knows its task and settings: ostinato train --resume {resume}",
+            remedy=f"A run knows its task and settings: ostinato train --resume {run}",
         )
 
 

@@ -69,7 +69,7 @@ def seq2seq(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
-    check_training(context, training)
+    check_training(context, training, model.cell)
     name = _example(context, path, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))

@@ -76,7 +76,7 @@ def series(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
-    check_training(context, training)
+    check_training(context, training, model.cell)
     training = settled(context, training)
     made = _series(path, example, table)
     forecast = resolve(made, forecast)

@@ -10,11 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.options import check_training, given, settled, with_path, with_settings, without
-from ostinato.cli.screen import say
+from ostinato.cli.options import (
+    check_training,
+    given,
+    settled,
+    with_path,
+    with_settings,
+    without,
+)
+from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings
-from ostinato.data.files import suggestion
+from ostinato.data.files import suggestion, what_is
 from ostinato.data.settings import Settings
 from ostinato.errors import ArgumentError
 from ostinato.runs import JOBS
@@ -42,7 +49,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:
-        check_training(context, training)
+        check_training(context, training, model.cell)
         check_source(context, recipe, source)
         training = settled(context, training)
         config = config_of(recipe, source, data, model, batches, training)
@@ -83,11 +90,11 @@ def help_of(recipe: Recipe) -> str:
 
 def check_source(context: typer.Context, recipe: Recipe, source: Path | None) -> None:
     """Raise ArgumentError for a path that is not there, and for its flags without it."""
-    if source is not None and not source.exists():
+    if source is not None and not (source.exists() if recipe.reads_columns else source.is_dir()):
         raise ArgumentError(
             "FILE" if recipe.reads_columns else "FOLDER",
-            wanted="a path that is there",
-            got=f"{source}, which does not exist",
+            wanted="a path that is there" if recipe.reads_columns else "a folder",
+            got=what_is(source),
             remedy=suggestion(source),
         )
     if source is not None or not recipe.reads_columns:
@@ -137,4 +144,6 @@ def begin(
         task: Any = job.build(run, config)
         run.write_config({**config, "source": task.problem.summary})
     say(task.problem.summary, as_json=as_json)
+    for remark in task.problem.remarks():
+        note(remark)
     train_run(run, job, task, training, as_json=as_json)

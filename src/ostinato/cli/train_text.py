@@ -83,7 +83,7 @@ def text(
     Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
     The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
-    check_training(context, training)
+    check_training(context, training, model.cell)
     training = settled(context, training)
     if folder := _treebank(paths or [], validation or test or corpus):
         paths, validation, test = folder

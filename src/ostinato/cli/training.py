@@ -10,7 +10,7 @@ import typer
 
 from ostinato.cli.follow import lead
 from ostinato.cli.page import leave_page, note_command
-from ostinato.cli.screen import choose_report, say, tell
+from ostinato.cli.screen import choose_report, say
 from ostinato.data import write_json
 from ostinato.runs import Job
 from ostinato.train import Run, Solver, Task, TrainSettings
@@ -69,7 +69,7 @@ def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
     found = job.conclude(solver.task, run.folder)
     write_json(run.result_path, {**found.figures, "step": solver.best.step, "steps": step})
     leave_page(run, job, solver, found)
-    tell(found, as_json=as_json)
+    say(str(found), as_json=as_json)  # its remarks were told at the beginning
     say(
         f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
         f"  {job.use.format(run=run.folder)}",

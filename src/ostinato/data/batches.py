@@ -59,14 +59,14 @@ class Batches:
                 "batch_size",
                 wanted=f"a batch that {total} samples can fill",
                 got=str(size),
-                remedy="Use more samples, a smaller batch_size, or last=keep.",
+                remedy="Use more samples, a smaller `batch_size`, or `last=keep`.",
             )
         if self.settings.last == "pad" and self.settings.bucket > 1:
             raise ArgumentError(
                 "bucket",
-                wanted="1 with last=pad, whose padding is the end of the last batch",
+                wanted="1 with `last=pad`, whose padding is the end of the last batch",
                 got=str(self.settings.bucket),
-                remedy="Use last=keep, or roll for full batches.",
+                remedy="Use `last=keep`, or `last=roll` for full batches.",
             )
 
     def __len__(self) -> int:

@@ -27,7 +27,8 @@ def read_text(path: Path, encoding: str = "utf-8", size: int = PIECE) -> Iterato
             data = file.read(size)
             try:
                 text = decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
+            # of some encodings, such as utf-16 without a mark of its byte order, a plain one
+            except UnicodeError as error:
                 raise _wrong_encoding(path, encoding, offset, error) from error
             if text:
                 yield text
@@ -37,25 +38,32 @@ def read_text(path: Path, encoding: str = "utf-8", size: int = PIECE) -> Iterato
 
 
 def _check_encoding(encoding: str) -> None:
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
+    if not _is_text_encoding(encoding):
         raise ArgumentError(
             "encoding",
             wanted="a text encoding that Python knows",
             got=repr(encoding),
             remedy="Common ones are utf-8, latin-1, cp1252 and utf-16.",
-        ) from error
+        )
 
 
-def _wrong_encoding(
-    path: Path, encoding: str, offset: int, error: UnicodeDecodeError
-) -> ArgumentError:
-    byte = error.object[error.start]
-    # The decoder may have kept up to three bytes of a character from the piece before.
+def _is_text_encoding(name: str) -> bool:
+    """Whether bytes become text by it: hex, rot13 and the like are codecs of another kind."""
+    try:
+        b"a".decode(name, errors="replace")
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _wrong_encoding(path: Path, encoding: str, offset: int, error: UnicodeError) -> ArgumentError:
+    got = "bytes that mean nothing in it"
+    if isinstance(error, UnicodeDecodeError):
+        # The decoder may have kept up to three bytes of a character from the piece before.
+        got = f"the byte 0x{error.object[error.start]:02x} near position {offset + error.start}"
     return ArgumentError(
         str(path),
         wanted=f"text in {encoding}",
-        got=f"the byte 0x{byte:02x} near position {offset + error.start}",
+        got=got,
         remedy="If the file is text, name its encoding, such as --encoding latin-1.",
     )

@@ -35,6 +35,9 @@ class LabelledSettings(Settings):
     held_out: float = setting(
         0.2, "Share of the sequences that is held out, at random.", least=0.001, below=1
     )
+    stratified: bool = setting(
+        True, "classify: hold out this share of each label, and at least one sequence of it."
+    )
 
 
 @final

@@ -28,10 +28,14 @@ def setting(
     """A field of a `Settings` class: its default, its help, and the values that it takes.
 
     ``least`` and ``most`` are the ends of the allowed range, included; ``below`` is an upper end
-    that is itself not allowed.
+    that is itself not allowed. Whole numbers have 64 bits.
     """
     limits = {"choices": tuple(choices), "least": least, "most": most, "below": below}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+# Libraries below take whole numbers of 64 bits.
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 def _check_range(
     name: str, value: float, *, least: float | None, most: float | None, below: float | None
 ) -> None:
+    if isinstance(value, int) and value > _LARGEST and most is None and below is None:
+        most = _LARGEST
     wanted = [
         text
         for limit, text in (
@@ -103,7 +109,7 @@ def _check_range(
         if limit is not None
     ]
     inside = (
-        math.isfinite(value)
+        (isinstance(value, int) or math.isfinite(value))
         and (least is None or value >= least)
         and (most is None or value <= most)
         and (below is None or value < below)

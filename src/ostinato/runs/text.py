@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ostinato import explain
 from ostinato.conclusion import Conclusion
 from ostinato.data import ColumnSettings, Settings
+from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_text, of_windows
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.text import (
@@ -31,6 +32,7 @@ from ostinato.text import (
     files,
     passage,
     sample,
+    source_name,
     tokenize,
 )
 from ostinato.text import evaluate as evaluate_tokens
@@ -142,6 +144,10 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
         documents = files(list(paths), reading.encoding)
         text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
+        if not text.characters:
+            raise ArgumentError(
+                source_name(documents), wanted="a text to measure on", got="no character"
+            )
         found = measure(text.tokens, text.characters)
     unknown = f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>"
     return Conclusion(_figures(found), [str(found)], notes=[unknown] if text.unknown else [])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ostinato._judging import judging
-from ostinato.data import require
+from ostinato.data import atomic, require
 from ostinato.data.pairs import BOS, EOS
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
@@ -67,9 +67,8 @@ def draw_alignments(
         )
     for axes in panels[len(pairs) :]:
         axes.set_axis_off()
-    partial = path.with_name(f".{path.name}")
-    picture.savefig(partial, dpi=120, format="png")
-    partial.replace(path)
+    with atomic(path) as file:
+        picture.savefig(file, dpi=120, format="png")
 
 
 def _write(axis: Any, tokens: Sequence[str], *, turned: bool = False) -> None:

@@ -57,7 +57,8 @@ def pools() -> Problem:
     names = tuple(map(str, range(_CLASSES)))
     encoding = Encoding(Vocabulary(names), None, names)
     made = _problem(Labelled(encoding, train, held_out))
-    return replace(made, summary=f"{made.summary}, drawn from pools")
+    # what is drawn may come twice
+    return replace(made, summary=f"{made.summary}, drawn from pools", remarks=tuple)
 
 
 def _problem(data: Labelled) -> Problem:
@@ -69,6 +70,7 @@ def _problem(data: Labelled) -> Problem:
         data.summary(),
         tokens=len(vocabulary) if vocabulary else 0,
         encoding=data.encoding,
+        remarks=data.remarks,
     )
 
 

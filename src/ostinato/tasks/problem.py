@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -26,7 +26,8 @@ class Problem:
 
     ``tokens`` counts the ids that steps are; 0 where steps are numbers. ``encoding`` is how files
     of the user become samples; None where there are none. ``loss`` is what training makes small
-    where that is more than the aim's loss of the outputs.
+    where that is more than the aim's loss of the outputs. ``remarks`` tells what a reader of the
+    figures should know of the data.
     """
 
     train: Samples
@@ -37,6 +38,7 @@ class Problem:
     encoding: Encoding | None = None
     report: Report | None = None
     loss: Loss | None = None
+    remarks: Callable[[], Sequence[str]] = tuple
 
     @property
     def inputs(self) -> int:
@@ -45,4 +47,4 @@ class Problem:
 
     def on(self, samples: Samples) -> Problem:
         """The same problem, to be judged by other samples."""
-        return replace(self, held_out=samples, report=None)
+        return replace(self, held_out=samples, report=None, remarks=tuple)

@@ -104,10 +104,9 @@ class SupervisedTask:
         parts: list[str | Table] = [said]
         if isinstance(self.problem.aim, Classification):
             matrix = self.problem.aim.confusion(outputs, self.problem.held_out)
-            figures["confusion"] = matrix.tolist()
-            figures["labels"] = list(self.problem.aim.labels)
-            parts.append(tell_confusion(matrix, self.problem.aim.labels))
-        return Conclusion(figures, parts, self.sample(0))
+            more, tables = tell_labels(matrix, self.problem.aim)
+            figures, parts = figures | more, [*parts, *tables]
+        return Conclusion(figures, parts, self.sample(0), self.problem.remarks())
 
 
 def predict(model: nn.Module, samples: Samples) -> Tensor:
@@ -153,6 +152,22 @@ def shown(problem: Problem, samples: Samples) -> list[str]:
         " ".join(words[start : start + min(length, most)]) + (" ..." if length > most else "")
         for start, length in parts
     ]
+
+
+def tell_labels(matrix: Tensor, aim: Classification) -> tuple[dict[str, Any], list[Table | str]]:
+    """Figures and tables of each label by the confusion matrix [C, C]; no number is None there."""
+    scores = aim.by_label(matrix)
+    count = matrix.sum(1)
+    names = ("precision", "recall", "f1")
+    figures: dict[str, Any] = {"macro_f1": scores[count > 0, 2].nanmean().item()}
+    for name, column in zip(names, scores.T.tolist(), strict=True):
+        figures[name] = [None if value != value else value for value in column]
+    figures |= {"confusion": matrix.tolist(), "labels": list(aim.labels)}
+    # of many labels those that are told apart worst
+    places = scores[:, 2].nan_to_num(2).argsort(stable=True)[:_LABELS].sort().values.tolist()
+    rows = [[aim.labels[n], *scores[n].tolist(), str(count[n].item())] for n in places]
+    table = Table(["label", *names, "held out"], rows, "labels")
+    return figures, [tell_confusion(matrix, aim.labels), table]
 
 
 def tell_confusion(matrix: Tensor, labels: tuple[str, ...]) -> Table | str:

@@ -179,7 +179,8 @@ class Locator(nn.Module):
         super().__init__()
         self.mean = nn.Sequential(nn.Linear(hidden, 2), nn.Hardtanh())
         # from -1 to 1 it is 2, of which std is a share
-        normal = partial(Normal, scale=2 * settings.std)
+        # what is no finite number is found in the loss, and told of there
+        normal = partial(Normal, scale=2 * settings.std, validate_args=False)
         learned = settings.look == "learned"
         self.draw = Reinforce(
             normal if learned else anywhere, stochastic=settings.stochastic or not learned
@@ -189,7 +190,9 @@ class Locator(nn.Module):
 
     def forward(self, h: Tensor) -> Sample:
         value, log_prob = self.draw(self.mean(h))
-        return Sample(value.clamp(-1, 1) * value.new_tensor(self.reach), log_prob)
+        # no image has a place that is no number; the loss, which is none then either, tells of it
+        place = value.nan_to_num(0.0).clamp(-1, 1)
+        return Sample(place * value.new_tensor(self.reach), log_prob)
 
 
 def anywhere(mean: Tensor) -> Distribution:

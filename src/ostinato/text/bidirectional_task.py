@@ -53,7 +53,7 @@ class BidirectionalTask:
                 "bptt",
                 wanted="windows of at least 2 tokens, each told from the others",
                 got=str(self.columns.steps),
-                remedy="Give a larger bptt, or more text.",
+                remedy="Give a larger `bptt`, or more text.",
             )
 
     def __len__(self) -> int:

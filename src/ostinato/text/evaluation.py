@@ -79,20 +79,23 @@ def evaluate(
     More columns run side by side, much faster: each begins at another place of the text, after
     reading the ``warm_up`` tokens before it, which do not count. ``characters`` is the number of
     characters that the counted tokens stand for. The random state and the training mode of the
-    model are left as they were. Raises ArgumentError for fewer than two tokens.
+    model are left as they were. Raises ArgumentError for fewer than two tokens, or
+    no character.
     """
-    check_tokens(tokens)
+    check_tokens(tokens, characters)
     with judging(model):
         nats = _total(model, tokens, columns, warm_up)
     return Evaluation(nats, len(tokens) - 1, characters)
 
 
-def check_tokens(tokens: np.ndarray) -> None:
-    """Raise ArgumentError where there is no token to predict."""
+def check_tokens(tokens: np.ndarray, characters: int) -> None:
+    """Raise ArgumentError where there is no token to predict, or none that stands for text."""
     if len(tokens) < 2:
         raise ArgumentError(
             "tokens", wanted="at least two, to predict one", got=f"{len(tokens)}, an empty text"
         )
+    if characters < 1:
+        raise ArgumentError("characters", wanted="at least one", got=str(characters))
 
 
 def _total(model: LanguageModel, tokens: np.ndarray, columns: int, warm_up: int) -> float:

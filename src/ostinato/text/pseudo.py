@@ -63,7 +63,7 @@ def evaluate_both_ways(
     and the training mode of the model are left as they were. Raises ArgumentError for fewer than
     two tokens.
     """
-    check_tokens(tokens)
+    check_tokens(tokens, characters)
     device = next(model.parameters()).device
     total = torch.zeros((), dtype=torch.float64, device=device)
     with judging(model):

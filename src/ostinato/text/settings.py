@@ -70,7 +70,7 @@ class ModelSettings(Settings):
         if self.recurrent_dropout and self.zoneout:
             raise ArgumentError(
                 "zoneout",
-                wanted="either zoneout or recurrent_dropout",
+                wanted="either `zoneout` or `recurrent_dropout`",
                 got=f"{self.zoneout} and {self.recurrent_dropout}",
                 remedy="Both act on the state; leave one at 0.",
             )
@@ -96,8 +96,8 @@ def _check_tied(settings: ModelSettings) -> None:
         raise ArgumentError(
             "tied",
             wanted="an embedding, whose weights the output layer can use",
-            got="embedding=0, one-hot input",
-            remedy="Give an embedding size or leave tied off.",
+            got="`embedding=0`, one-hot input",
+            remedy="Give a size of the `embedding`, or leave `tied` off.",
         )
     if settings.output != "softmax":
         raise ArgumentError(
@@ -116,7 +116,7 @@ def _check_output(settings: ModelSettings) -> None:
                 name,
                 wanted=f"the output {output}, which it belongs to",
                 got=f"{value} with the output {settings.output}",
-                remedy=f"Choose the output {output}, or leave {name} out.",
+                remedy=f"Choose `output={output}`, or leave `{name}` out.",
             )
     if settings.cutoffs is not None:
         parse_cutoffs(settings.cutoffs)

@@ -93,7 +93,7 @@ class Journal:
             name,
             wanted="a finite number",
             got=f"{record[name]} at step {record['step']}",
-            remedy=f"Lower lr, or clip the gradients (clip=1).{where}",
+            remedy=f"Lower `lr`, or clip the gradients (`clip=1`).{where}",
         )
 
 

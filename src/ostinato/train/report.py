@@ -129,8 +129,9 @@ def pace(record: Record, total_steps: int, unit: str) -> tuple[float, str]:
 
 
 def digits(value: float) -> str:
-    """A figure for people: three digits after the point, or three that count where it is small."""
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3g}"
+    """A figure for people: three digits after the point, or three that count where it is small
+    or very large."""
+    return f"{value:.3f}" if 0.1 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -74,7 +74,7 @@ class Run:
         folder = path.parent.parent if path.suffix == ".safetensors" else path
         run = cls(folder)
         if not run.config_path.is_file():
-            raise _no_run(folder)
+            raise _no_run(folder if folder.exists() and folder.name else path)
         return run
 
     def make_folder(self, name: str) -> Path:
@@ -228,24 +228,28 @@ def make_named(folder: Path) -> None:
     """Make this directory. Raises RunError where it is there."""
     try:
         folder.mkdir(parents=True)
-    except FileExistsError as error:
+    # what stands in the way may be the folder itself, or a file in the place of one above it
+    except (FileExistsError, NotADirectoryError) as error:
         is_run = (folder / "config.json").is_file()
         remedy = f"To continue that run: ostinato train --resume {folder}. " if is_run else ""
         raise RunError(
             "run",
             wanted="the name of a new directory",
-            got=f"{folder}, which exists",
+            got=f"{folder}, which exists" if folder.exists() else f"{folder}, below a file",
             remedy=f"{remedy}Choose another name, or leave it out for the next free number.",
         ) from error
 
 
 def _no_run(folder: Path) -> RunError:
+    # of a path within a run, the run may have been meant
+    inside = [path for path in folder.parents if (path / "config.json").is_file()]
     if folder.is_dir():
-        got, remedy = f"{folder}, which has no config.json", ""
+        got, near = f"{folder}, which has no config.json", inside[:1]
+    elif folder.is_file():
+        got, near = f"the file {folder}", inside[:1]
     else:
-        near = near_names(folder)
-        got = f"{folder}, which does not exist"
-        remedy = f"Did you mean {' or '.join(map(str, near))}?" if near else ""
+        got, near = f"{folder}, which does not exist", near_names(folder)
+    remedy = f"Did you mean {' or '.join(map(str, near))}?" if near else ""
     return RunError("run", wanted="the directory of a run", got=got, remedy=remedy)
 
 

@@ -175,7 +175,7 @@ class Solver:
         norm = gradient_norm(self._weights)
         if norm.device.type == "cpu":  # elsewhere looking would wait for the device
             kept = f" {self.run.folder} keeps the weights before." if self.run else ""
-            remedy = f"Lower lr, or clip the gradients (clip=1).{kept}"
+            remedy = f"Lower `lr`, or clip the gradients (`clip=1`).{kept}"
             check_step(self.task.model, loss, norm, f" at step {self.progress.step + 1}", remedy)
         return loss, norm
 
