@@ -164,3 +164,11 @@ def test_words_that_are_unknown_make_no_two_rows_alike(tmp_path: Path) -> None:
 def test_one_sequence_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="at least two sequences, to hold one out, got 1"):
         labelled(tmp_path, [("a b", "x")])
+
+
+def test_a_long_text_is_cut_and_named(tmp_path: Path) -> None:
+    rows = [(" ".join(["w"] * (9000 if i == 7 else 3)), "ab"[i % 2]) for i in range(20)]
+    data = labelled(tmp_path, rows, max_length=50)
+    assert max(data.train.lengths.max(), data.held_out.lengths.max()) == 50
+    (said,) = (each for each in data.remarks() if "steps" in each)
+    assert said.startswith("1 of the sequences (number 8) have more than 50 steps")

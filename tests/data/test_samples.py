@@ -121,3 +121,10 @@ def test_classes_of_one_are_a_class_together() -> None:
     assert (held_out.targets < 50).sum() == 10
     train, held_out = classes(9, 1).split(0.2, stratified=True)
     assert (len(train), held_out.targets.tolist()) == (8, [0, 0])
+
+
+def test_long_sequences_are_cut() -> None:
+    assert samples([3, 0, 5]).cut(3).steps.tolist() == [1, 2, 3, 4, 5, 6]
+    assert samples([3, 0, 5]).cut(3).lengths.tolist() == [3, 0, 3]
+    assert samples([3, 0, 5]).cut(3).targets.tolist() == [0, 1, 2]
+    assert samples([3, 5], per_step=True).cut(4).targets.tolist() == [10, 20, 30, 40, 50, 60, 70]

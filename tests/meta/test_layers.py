@@ -10,7 +10,9 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "ostinato"
 
 LEVELS = {
-    **dict.fromkeys(("errors", "typing", "_tree", "_padding", "_judging", "conclusion"), 0),
+    **dict.fromkeys(
+        ("errors", "typing", "_tree", "_padding", "_judging", "_stages", "conclusion"), 0
+    ),
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
     **dict.fromkeys(("backends", "cell_names"), 3),

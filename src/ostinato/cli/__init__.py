@@ -24,11 +24,13 @@ def main() -> None:
         require("typer", "train")
         from ostinato.cli.app import app
         from ostinato.cli.follow import follow, is_follower
+        from ostinato.cli.stages import watched
 
         if is_follower():
             follow()
         else:
-            app(prog_name="ostinato")
+            with watched():
+                app(prog_name="ostinato")
     except OstinatoError as error:
         _leave(_as_flags(error))
     except BrokenPipeError:

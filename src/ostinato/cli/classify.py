@@ -11,6 +11,7 @@ import torch
 import typer
 from torch import Tensor
 
+from ostinato._stages import stage
 from ostinato.data import Encoding, Sequences, read_sequences
 from ostinato.runs.load import load_run
 from ostinato.runs.supervised import labelled_settings
@@ -85,8 +86,12 @@ def _predicted(
     settings = labelled_settings(loaded.run)
     wanted: dict[str, Any] = {"sequence": sequence, "group": group}
     settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
-    sequences = read_sequences(file, settings, labelled=False)
-    outputs = predict(loaded.model, encoding.samples(sequences))
+    with stage(f"reading {file}"):
+        sequences = read_sequences(file, settings, labelled=False)
+    samples = encoding.samples(sequences)
+    if task == "classify":  # as in training; a tag is said of every step
+        samples = samples.cut(settings.max_length)
+    outputs = predict(loaded.model, samples)
     return encoding.labels, sequences, outputs.softmax(-1)
 
 

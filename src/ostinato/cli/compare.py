@@ -101,7 +101,7 @@ def _train(
     """One run of the comparison."""
     run = Run.create(recipe.name, comparison.folder / f"{contestant.folder}-{seed}")
     job = JOBS[recipe.name]
-    task: Any = job.build(run, config)
+    task: Any = job.prepare(run, config)
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary})
     settings = TrainSettings(**config["train"])

@@ -59,5 +59,5 @@ def model_of(path: Path) -> tuple[nn.Module, Any]:
     job = job_of(config, run)
     if job.drawn is None:
         raise RunError(str(path), wanted="a run of a model to draw", got=f"one of {job.name}")
-    module, example = job.drawn(job.build(run, config))
+    module, example = job.drawn(job.prepare(run, config))
     return module.eval(), example

@@ -33,13 +33,14 @@ def evaluate(
     ] = None,
     *,
     columns: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
-            help="Read texts at so many places side by side: faster for a long text. With 1, "
-            "the state is carried from its first character to its last.",
+            help="Read texts at so many places side by side. With 1, the state is carried from the "
+            "first character to the last; so it is by default up to half a million tokens, and a "
+            "longer text has a place for each 10,000.",
         ),
-    ] = 1,
+    ] = None,
     encoding: Annotated[str, typer.Option(help="The encoding of texts.")] = "utf-8",
     curves: Annotated[
         Path | None,

@@ -48,4 +48,4 @@ def explain_run(path: Path) -> str:
     job = job_of(config, run)
     if job.explain is None:
         raise RunError(str(path), wanted="a run of a model to explain", got=f"one of {job.name}")
-    return job.explain(job.build(run, config))
+    return job.explain(job.prepare(run, config))

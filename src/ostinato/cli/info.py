@@ -35,7 +35,7 @@ def info(
 def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     config = run.read_config()
     job = job_of(config, run)
-    task = job.build(run, config)
+    task = job.prepare(run, config)
     total = train_settings(config, run).total_steps(len(task))
     yield "run", str(run.folder)
     yield "made by", f"ostinato {config.get('ostinato', '?')}, task {job.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ostinato.cli.wording import with_flags
 from ostinato.conclusion import Conclusion
 from ostinato.train import JsonLines, Lines, Live, Report
 
@@ -27,5 +28,5 @@ def tell_notes(found: Conclusion) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark that is not part of the result."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    """Print a remark that is not part of the result; settings in it are called as their flags."""
+    print(f"note: {with_flags(text)}", file=sys.stderr, flush=True)

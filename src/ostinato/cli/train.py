@@ -130,5 +130,5 @@ def go_on(path: Path, steps: int | None, *, as_json: bool) -> None:
         run.write_config(config)
     checkpoint = path if path.suffix == ".safetensors" else run.newest_checkpoint()
     job = job_of(config, run)
-    task, settings = job.build(run, config), train_settings(config, run)
+    task, settings = job.prepare(run, config), train_settings(config, run)
     train_run(run, job, task, settings, resume=checkpoint, as_json=as_json)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
+from ostinato._stages import stage
 from ostinato.cli.options import check_training, given, settled, with_settings
-from ostinato.cli.screen import say
+from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, Settings
 from ostinato.errors import ArgumentError
@@ -21,6 +22,7 @@ from ostinato.seq2seq import (
     PairSettings,
     Seq2SeqModelSettings,
     read_pairs,
+    tell_long,
 )
 from ostinato.train import Run, TrainSettings
 
@@ -75,7 +77,8 @@ def seq2seq(
     training = settled(context, _own(context, training, name))
     if name is None:
         assert path is not None
-        data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
+        with stage(f"reading {path}"):
+            data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
     else:
         data = EXAMPLES[name].make(pairs)
     directory = Run.create(SEQ2SEQ.name, run)
@@ -90,9 +93,11 @@ def seq2seq(
             "batches": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = SEQ2SEQ.build(directory, config)
+        task = SEQ2SEQ.prepare(directory, config)
         directory.write_config(config)
     say(data.summary(), as_json=as_json)
+    if data.left_out:
+        note(tell_long(data.left_out, pairs))
     train_run(directory, SEQ2SEQ, task, training, as_json=as_json)
 
 

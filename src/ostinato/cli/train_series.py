@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato._stages import stage
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
@@ -96,7 +97,7 @@ def series(
             "windows": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = SERIES.build(directory, config)
+        task = SERIES.prepare(directory, config)
         directory.write_config(config)
     say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
     train_run(directory, SERIES, task, training, as_json=as_json)
@@ -111,7 +112,8 @@ def _series(path: Path | None, example: str | None, table: TableSettings) -> Ser
             remedy="Leave one of them out.",
         )
     if path is not None:
-        made = read_series(path, time=table.time, columns=table.names)
+        with stage(f"reading {path}"):
+            made = read_series(path, time=table.time, columns=table.names)
         if table.time is None and made.times.dtype.kind in "iu":
             note(f"{path} has no column of dates: its rows are taken as steps (--time names one)")
         return made

@@ -141,7 +141,7 @@ def begin(
     run = Run.create(recipe.name, folder)
     job = JOBS[recipe.name]
     with run.beginning():
-        task: Any = job.build(run, config)
+        task: Any = job.prepare(run, config)
         run.write_config({**config, "source": task.problem.summary})
     say(task.problem.summary, as_json=as_json)
     for remark in task.problem.remarks():

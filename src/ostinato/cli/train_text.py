@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato._stages import stage
 from ostinato.cli.options import check_training, given, settled, with_settings
-from ostinato.cli.reading import watched
+from ostinato.cli.reading import counted
 from ostinato.cli.screen import say
 from ostinato.cli.training import train_run
 from ostinato.data import ColumnSettings, existing_file, treebank_files
@@ -102,8 +103,10 @@ def text(
     )
     job, directory = job_for(model), Run.create("text", run)
     with directory.beginning():
-        say(f"reading {source_name(parts.train)}", as_json=as_json)
-        with watched(parts) as shown:
+        about = f"reading {source_name(parts.train)}"
+        say(about, as_json=as_json)
+        with stage(about, unit="characters") as done:
+            shown = counted(parts, done)
             made = Corpus.build(shown, text, folder=directory.make_folder("corpus"))
         say(made.summary(), as_json=as_json)
         config: dict[str, Any] = {
@@ -115,7 +118,7 @@ def text(
             "columns": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = job.build(directory, config)
+        task = job.prepare(directory, config)
         directory.write_config(config)
     train_run(directory, job, task, training, as_json=as_json)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,31 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
     )
 
 
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Within the block SIGTERM interrupts as Ctrl-C does, with its number."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_not_measured(run: Run, as_json: bool) -> None:
+    say(
+        f"stopped while the trained model was measured; it is saved. To measure it:\n"
+        f"  ostinato train --resume {run.folder}",
+        as_json=as_json,
+    )
+
+
 def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
     step = solver.progress.step
     total = solver.total_steps
@@ -66,7 +94,12 @@ def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
         f"best weights: step {solver.best.step:,}{early}",
         as_json=as_json,
     )
-    found = job.conclude(solver.task, run.folder)
+    try:
+        with termination_interrupts():
+            found = job.conclude(solver.task, run.folder)
+    except KeyboardInterrupt as stop:
+        _say_not_measured(run, as_json)
+        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
     write_json(run.result_path, {**found.figures, "step": solver.best.step, "steps": step})
     leave_page(run, job, solver, found)
     say(str(found), as_json=as_json)  # its remarks were told at the beginning

@@ -9,16 +9,18 @@ from typing import Annotated
 import torch
 import typer
 
+from ostinato._stages import stage
 from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note
+from ostinato.data.batches import side_by_side
 from ostinato.errors import ArgumentError
 from ostinato.runs.job import open_run
 from ostinato.runs.load import load_run
 from ostinato.runs.seq2seq import SEQ2SEQ, pair_settings
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
 
-# Sources that are searched side by side.
-_ROWS = 50
+# Sources that are searched side by side, and their tokens with padding.
+_ROWS, _TOKENS = 50, 20_000
 
 
 @with_settings(search=SearchSettings)
@@ -53,7 +55,7 @@ def translate(
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
     samples = task.encoding.sources(texts)
-    for rows in torch.arange(len(texts)).split(_ROWS):
+    for rows in side_by_side(samples.lengths, _ROWS, _TOKENS):
         batch = samples.take(rows).xs.to(task.device), samples.lengths[rows].to(task.device)
         found = beam_search(task.model, *batch, search)
         for row, each in zip(rows.tolist(), found, strict=True):
@@ -70,7 +72,8 @@ def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    return read_sources(path, source or pair_settings(open_run(run)[0]).source)
+    with stage(f"reading {path}"):
+        return read_sources(path, source or pair_settings(open_run(run)[0]).source)
 
 
 def _tell_unknown(task: Seq2SeqTask, texts: list[str]) -> None:

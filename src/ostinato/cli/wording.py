@@ -28,18 +28,23 @@ def flags_of(app: typer.Typer, arguments: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def in_flags(error: OstinatoError, flags: Mapping[str, str]) -> str:
-    """The message of an error, with settings called as their flags."""
+def with_flags(text: str, flags: Mapping[str, str] | None = None) -> str:
+    """A text of the library with settings called as their flags."""
 
     def flag(found: re.Match[str]) -> str:
         name, value = found.groups()
-        shown = flags.get(name, f"--{name.replace('_', '-')}")
+        shown = (flags or {}).get(name, f"--{name.replace('_', '-')}")
         if value in ("True", "False"):
             return shown if value == "True" else shown.replace("--", "--no-", 1)
         return shown if value is None else f"{shown} {value}"
 
+    return _SETTING.sub(flag, text)
+
+
+def in_flags(error: OstinatoError, flags: Mapping[str, str]) -> str:
+    """The message of an error, with settings called as their flags."""
     argument = flags.get(error.argument, error.argument)
-    return argument + _SETTING.sub(flag, str(error).removeprefix(error.argument))
+    return argument + with_flags(str(error).removeprefix(error.argument), flags)
 
 
 def in_one_line(error: OSError) -> str:

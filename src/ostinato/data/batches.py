@@ -36,6 +36,23 @@ class BatchSettings(Settings):
     )
 
 
+def side_by_side(lengths: Tensor, most: int, steps: int) -> Iterator[Tensor]:
+    """The numbers of sequences of these lengths [N] in batches for a model that is judged.
+
+    They stay in order; a batch has at most ``most`` sequences, and with padding at most so many
+    steps, unless one sequence alone has more.
+    """
+    rows, longest = list[int](), 0
+    for row, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if rows and (len(rows) == most or longest * (len(rows) + 1) > steps):
+            yield torch.tensor(rows)
+            rows, longest = list[int](), length
+        rows.append(row)
+    if rows:
+        yield torch.tensor(rows)
+
+
 @final
 class Batches:
     """The batches of samples, epoch after epoch.

@@ -115,6 +115,8 @@ class Labelled:
     encoding: Encoding
     train: Samples
     held_out: Samples
+    cut: tuple[int, Sequence[int]] = (0, ())
+    """So many steps at most are left of the sequences of these numbers, which had more."""
 
     def summary(self) -> str:
         """The sizes in words."""
@@ -131,6 +133,13 @@ class Labelled:
         if not self.train.per_step:
             counts += torch.bincount(self.held_out.targets, minlength=len(counts))
         said = [*_on_labels(self.encoding.labels, counts.tolist())]
+        most, long = self.cut
+        if long:
+            named = ", ".join(map(str, long[:5])) + (" and so on" if len(long) > 5 else "")
+            said.append(
+                f"{len(long):,} of the sequences (number {named}) have more than {most:,} steps, "
+                "and of these the first are taken: `max_length` says how many"
+            )
         if not self.train.per_step:
             rare = [self.encoding.labels[place] for place in (counts == 1).nonzero().flatten()]
             if rare:
@@ -212,9 +221,10 @@ def read_labelled(
     raw = _samples(sequences, sequences.steps, sequences.labels)
     learned, _ = raw.split(settings.held_out, seed=seed, stratified=stratified)
     encoding = encoding or Encoding.fit(sequences, learned, settings.min_frequency)
-    samples = encoding.samples(sequences)
+    samples = encoding.samples(sequences).cut(settings.max_length)
     train, held_out = samples.split(settings.held_out, seed=seed, stratified=stratified)
-    return Labelled(encoding, train, held_out)
+    long = (torch.from_numpy(sequences.lengths) > settings.max_length).nonzero().flatten() + 1
+    return Labelled(encoding, train, held_out, (settings.max_length, long.tolist()))
 
 
 def _samples(sequences: Sequences, steps: np.ndarray, targets: np.ndarray) -> Samples:

@@ -77,6 +77,13 @@ class Samples:
         targets = self.targets[place if self.per_step else rows]
         return Samples(self.steps[place], lengths, targets, self.per_step)
 
+    def cut(self, most: int) -> Samples:
+        """The first steps of each sequence, at most so many, with their targets."""
+        place = torch.arange(len(self.steps)) - self.starts.repeat_interleave(self.lengths)
+        kept = place < most
+        targets = self.targets[kept] if self.per_step else self.targets
+        return Samples(self.steps[kept], self.lengths.clamp(max=most), targets, self.per_step)
+
     def split(
         self, held_out: float, *, seed: int = 0, stratified: bool = False
     ) -> tuple[Samples, Samples]:

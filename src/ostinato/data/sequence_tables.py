@@ -32,6 +32,12 @@ class LabelledSettings(Settings):
         "word", "What a step of a text is; space cuts at white space alone.", choices=tuple(TOKENS)
     )
     min_frequency: int = setting(1, "Words seen less often than this become <unk>.", least=1)
+    max_length: int = setting(
+        10_000,
+        "Most steps of a sequence; of a longer one the beginning is taken, as it makes its whole "
+        "batch as long.",
+        least=1,
+    )
     held_out: float = setting(
         0.2, "Share of the sequences that is held out, at random.", least=0.001, below=1
     )

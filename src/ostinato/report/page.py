@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion, Table
 from ostinato.data.files import atomic
 from ostinato.report.chart import draw_chart
@@ -28,9 +29,10 @@ _MOST = 800_000
 
 def write_page(run: Run, facts: Facts) -> Path:
     """Write ``report.html`` of a run, whole or not at all, and give its path."""
-    page = make_page(run, facts)
-    with atomic(run.report_path, "w") as file:
-        file.write(page)
+    with stage(f"writing {run.report_path.name}"):
+        page = make_page(run, facts)
+        with atomic(run.report_path, "w") as file:
+            file.write(page)
     return run.report_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import Settings
 from ostinato.report import Activations
@@ -55,6 +57,11 @@ class Job(Generic[T]):
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     """The settings that each section of a config has by default."""
 
+    def prepare(self, run: Run, config: Mapping[str, Any]) -> T:
+        """What `build` gives, which may take long."""
+        with stage(f"preparing {run.folder}"):
+            return self.build(run, config)
+
 
 def set_up(settings: TrainSettings) -> None:
     """Seed chance and set the threads, before the first weights are drawn.
@@ -64,6 +71,13 @@ def set_up(settings: TrainSettings) -> None:
     # a step of a small model is shorter than what two threads wait for each other on a busy machine
     torch.set_num_threads(settings.threads)
     seed_everything(settings.seed)
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def train_settings(config: Mapping[str, Any], run: Run) -> TrainSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ostinato.seq2seq import (
     Seq2SeqModelSettings,
     Seq2SeqTask,
     read_pairs,
+    tell_long,
+    within_length,
 )
 from ostinato.train import Run, TrainSettings
 
@@ -73,9 +76,15 @@ def evaluate(
     """The figures on what is held out, or on the pairs of a table."""
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
-    if paths:
-        task.held_out = read_pairs(paths[0], pair_settings(run))
-    return task.conclude()
+    if not paths:
+        return task.conclude()
+    settings = pair_settings(run)
+    task.held_out, long = within_length(read_pairs(paths[0], settings), settings)
+    if not task.held_out:
+        raise ArgumentError(
+            str(paths[0]), wanted="pairs to measure on", got="none", remedy=tell_long(long, settings)
+        )
+    return replace(task.conclude(), notes=[tell_long(long, settings)] if long else [])
 
 
 def explain_model(task: Seq2SeqTask) -> str:

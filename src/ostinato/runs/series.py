@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import explain
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion, Table
 from ostinato.data import Series, WindowSettings, read_series
 from ostinato.data.timeline import in_words
@@ -70,9 +71,10 @@ def conclude(task: SeriesTask, folder: Path | None) -> Conclusion:
     """The final figures on the test part; leaves its picture and the whole table in a folder."""
     found = task.evaluate()
     if folder is not None:
-        found.write(folder / "backtest.csv")
-        title = "forecasts of the test part, one after another"
-        draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
+        with stage("drawing forecast.png"):
+            found.write(folder / "backtest.csv")
+            title = "forecasts of the test part, one after another"
+            draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
     return tell(found, task.series, task.split.test)
 
 
@@ -122,7 +124,8 @@ def with_newer(task: SeriesTask, run: Run, path: Path) -> History:
     """The history of a task, gone on with what a file has."""
     settings = section(run.read_config(), "table", run)
     place = TableSettings.from_dict(settings, str(run.config_path))
-    newer = read_series(path, time=place.time, columns=task.series.columns)
+    with stage(f"reading {path}"):
+        newer = read_series(path, time=place.time, columns=task.series.columns)
     series = joined(task.series, newer, str(path))
     return History(series, task.history.scale, task.history.lag)
 

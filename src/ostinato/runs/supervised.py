@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings, LabelledSettings, read_sequences
 from ostinato.errors import ArgumentError
@@ -75,7 +76,10 @@ def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> Supervise
         )
     per_step = task.problem.train.per_step
     settings = labelled_settings(run)
-    samples = encoding.samples(read_sequences(paths[0], settings, per_step=per_step))
+    with stage(f"reading {paths[0]}"):
+        samples = encoding.samples(read_sequences(paths[0], settings, per_step=per_step))
+        if not per_step:
+            samples = samples.cut(settings.max_length)
     return SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
 
 

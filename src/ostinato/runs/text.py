@@ -12,11 +12,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import ColumnSettings, Settings
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_text, of_windows
-from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.job import Job, Reading, num_cores, section, set_up, train_settings
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
@@ -36,13 +37,12 @@ from ostinato.text import (
     tokenize,
 )
 from ostinato.text import evaluate as evaluate_tokens
+from ostinato.text.evaluation import WARM_UP, usual_columns
 from ostinato.text.output import Contrastive
 from ostinato.train import Run, TrainSettings
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
 _SAMPLE = SampleSettings(length=400, temperature=0.6)
-# Tokens that each column but the first reads before those that count.
-_WARM_UP = 1000
 COLUMNS = ColumnSettings(bptt=50)
 TRAINING = TrainSettings(epochs=9, lr=6e-3, validate_every=400, sample_every=2000)
 
@@ -98,7 +98,7 @@ def describe(task: TextTask | BidirectionalTask) -> str:
 
 def conclude(task: TextTask | BidirectionalTask, folder: Path | None) -> Conclusion:
     """The final figures on held-out text and on the test, and something to look at."""
-    figures, said = _judged(task.corpus, task.evaluate)
+    figures, said = _judged(task.corpus, partial(task.evaluate, workers=num_cores()))
     return Conclusion(figures, [f"{said}{_caution(task.corpus)}"], _shown(task))
 
 
@@ -106,7 +106,8 @@ def _shown(task: TextTask | BidirectionalTask) -> str:
     if isinstance(task, BidirectionalTask):
         return passage(task.model, task.corpus)
     settings = _SAMPLE.replace(seed=task.seed)
-    return sample(task.model, task.corpus.tokenizer, task.opening, settings)
+    with stage("writing a sample"):
+        return sample(task.model, task.corpus.tokenizer, task.opening, settings)
 
 
 def _judged(
@@ -143,7 +144,8 @@ def evaluate(
         return Conclusion(figures, [said])
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
         documents = files(list(paths), reading.encoding)
-        text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
+        with stage(f"reading {source_name(documents)}"):
+            text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
         if not text.characters:
             raise ArgumentError(
                 source_name(documents), wanted="a text to measure on", got="no character"
@@ -158,8 +160,20 @@ def _measure(
 ) -> Callable[[np.ndarray, int], Evaluation | PseudoEvaluation]:
     """How the model is measured on tokens and the number of their characters."""
     if isinstance(task, BidirectionalTask):
-        return partial(evaluate_both_ways, task.model, window=task.columns.settings.bptt)
-    return partial(evaluate_tokens, task.model, columns=columns or 1, warm_up=_WARM_UP)
+        window = task.columns.settings.bptt
+        return partial(evaluate_both_ways, task.model, window=window, workers=num_cores())
+
+    def measure(tokens: np.ndarray, characters: int) -> Evaluation:
+        return evaluate_tokens(
+            task.model,
+            tokens,
+            characters,
+            columns=columns or usual_columns(len(tokens) - 1),
+            warm_up=WARM_UP,
+            workers=num_cores(),
+        )
+
+    return measure
 
 
 def explain_model(task: TextTask | BidirectionalTask) -> str:

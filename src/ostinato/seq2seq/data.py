@@ -15,7 +15,10 @@ from ostinato.data import Settings, read_table, setting, write_json
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.tables import check_columns, first_row
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq.encoding import Pair, PairEncoding
+from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
+
+# Rows that are named one by one.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class PairSettings(Settings):
         choices=("char", "word", "space"),
     )
     min_frequency: int = setting(1, "Tokens seen less often than this become <unk>.", least=1)
+    max_length: int = setting(
+        500,
+        "Most tokens of a source or a target; pairs with more are left out, as one of them makes "
+        "its whole batch as long.",
+        least=1,
+    )
     held_out: float = setting(
         0.1, "Share of the pairs that is held out, at random.", least=0.0001, below=1
     )
@@ -47,6 +56,8 @@ class PairData:
     held_out: list[Pair]
     tokens: str = "char"
     min_frequency: int = 1
+    left_out: Sequence[int] = ()
+    """The rows, counted from 1, that were too long."""
 
     def __post_init__(self) -> None:
         assert self.tokens in TOKENS
@@ -55,19 +66,23 @@ class PairData:
     def split(
         cls, pairs: Sequence[Pair], settings: PairSettings, *, seed: int = 0, source: str = "pairs"
     ) -> Self:
-        """A share of pairs, drawn by the seed, is held out.
+        """A share of pairs, drawn by the seed, is held out; of those that are not too long.
 
         Raises ArgumentError for less than two, which names the ``source``.
         """
+        pairs, long = within_length(pairs, settings)
         if len(pairs) < 2:
             raise ArgumentError(
-                source, wanted="at least two pairs, to hold one out", got=str(len(pairs))
+                source,
+                wanted="at least two pairs, to hold one out",
+                got=str(len(pairs)),
+                remedy=tell_long(long, settings),
             )
         order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
         border = min(len(pairs) - 1, max(1, round(settings.held_out * len(pairs))))
         parts = order[border:], order[:border]
         train, held_out = ([pairs[place] for place in sorted(part)] for part in parts)
-        return cls(train, held_out, settings.tokens, settings.min_frequency)
+        return cls(train, held_out, settings.tokens, settings.min_frequency, long)
 
     def encoding(self) -> PairEncoding:
         """The vocabularies of what is learned from."""
@@ -100,6 +115,26 @@ class PairData:
 
 
 _PARTS = ("train", "held_out")
+
+
+def within_length(pairs: Sequence[Pair], settings: PairSettings) -> tuple[list[Pair], list[int]]:
+    """(pairs of which neither text has more tokens than ``max_length``, the rows of the others)."""
+    lengths = [max(len(cut(text, settings.tokens)) for text in pair) for pair in pairs]
+    kept = [pair for pair, n in zip(pairs, lengths, strict=True) if n <= settings.max_length]
+    return kept, [row for row, n in enumerate(lengths, 1) if n > settings.max_length]
+
+
+def tell_long(rows: Sequence[int], settings: PairSettings) -> str:
+    """Rows that are left out, counted and named; nothing for none."""
+    if not rows:
+        return ""
+    many = len(rows) > 1
+    named = ", ".join(map(str, rows[:_NAMED])) + (" and so on" if len(rows) > _NAMED else "")
+    return (
+        f"{len(rows):,} pair{'s' if many else ''} of more than {settings.max_length:,} tokens "
+        f"{'are' if many else 'is'} left out (row{'s' if many else ''} {named}): `max_length` says "
+        "how many."
+    )
 
 
 def read_pairs(path: str | PathLike[str], settings: PairSettings | None = None) -> list[Pair]:

@@ -9,6 +9,7 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import Batches, BatchSettings
 from ostinato.data.pairs import NOTHING, PairBatch
@@ -97,7 +98,8 @@ class Seq2SeqTask:
         found = evaluate(self.model, self.encoding.pairs(self.held_out)).figures()
         if folder is not None and self.model.attention is not None:
             pairs = self.held_out[:_SHOWN]
-            draw_alignments(folder / "alignment.png", self.model, self.encoding, pairs)
+            with stage("drawing alignment.png"):
+                draw_alignments(folder / "alignment.png", self.model, self.encoding, pairs)
         said = (
             f"held-out pairs: {found['exact_match']:.2%} wholly right, accuracy of a token "
             f"{found['accuracy']:.4f}, cross-entropy {found['loss']:.4f} nats"

@@ -116,7 +116,7 @@ def evaluate(
 def baselines(history: History, border: int, season: int) -> dict[str, Method]:
     """What every model has to be compared with, by name."""
     seasonal = {"seasonal-naive": seasonal_naive(season)} if season > 1 else {}
-    line = linear(history, border, num_lags(season, border))
+    line = linear(history, border, num_lags(season, border, len(history.series.columns)))
     return {"naive": naive, **seasonal, "linear": line}
 
 

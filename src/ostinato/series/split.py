@@ -109,7 +109,7 @@ def _best_difference(series: Series, parts: Split, season: int, horizon: int) ->
     errors: dict[int, float] = {}
     for lag in sorted({0, 1, season if season > 1 else 0}):
         history = History.fitted(series, parts.border, lag)
-        method = linear(history, parts.border, num_lags(season, parts.border))
+        method = linear(history, parts.border, num_lags(season, parts.border, len(series.columns)))
         found = backtest(
             history,
             {"linear": method},

@@ -78,10 +78,11 @@ def _labelled(
     settings: LabelledSettings, source: Path | None, folder: Path, *, per_step: bool
 ) -> Labelled:
     """What the folder keeps; at first the file, which is then kept in the folder."""
-    kept = _kept(folder)
+    kept, cut = _kept(folder), Labelled.cut
     if not kept.is_dir():
         assert source is not None
         data = _read(settings, source, per_step=per_step)
+        cut = data.cut
         kept.mkdir()
         write_json(kept / "encoding.json", data.encoding.as_dict())
         tensors = {
@@ -90,7 +91,7 @@ def _labelled(
             for name in ("steps", "lengths", "targets")
         }
         require("safetensors.torch", "train").save_file(tensors, kept / "samples.safetensors")
-    return _load(kept, per_step=per_step)
+    return replace(_load(kept, per_step=per_step), cut=cut)
 
 
 def _read(settings: LabelledSettings, source: Path, *, per_step: bool) -> Labelled:

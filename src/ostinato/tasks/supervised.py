@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ostinato._judging import judging
+from ostinato._stages import stage
 from ostinato.conclusion import Conclusion, Table
 from ostinato.data import Batch, Batches, BatchSettings, Samples
+from ostinato.data.batches import side_by_side
 from ostinato.tasks.aim import Classification, tell
 from ostinato.tasks.problem import Problem
 from ostinato.typing import State
 
-# Sequences of one forward call when nothing is learned.
-_ROWS = 500
+# Sequences of one forward call when nothing is learned, and their steps with padding.
+_ROWS, _STEPS = 500, 200_000
 # Held-out sequences that are shown as a sample, and the most labels of a printed matrix.
 _SHOWN, _LABELS = 8, 20
 _CORNER = "true, said"
@@ -98,7 +100,8 @@ class SupervisedTask:
         said = f"held-out {tell(figures)}\nwho always says the same: {tell(baseline)}"
         figures |= {f"baseline_{name}": value for name, value in baseline.items()}
         if self.problem.report is not None:
-            further = dict(self.problem.report(self.model, folder))
+            with stage("drawing and telling more"):
+                further = dict(self.problem.report(self.model, folder))
             said += "".join(f"\n{name.replace('_', ' ')}: {v:.5g}" for name, v in further.items())
             figures |= further
         parts: list[str | Table] = [said]
@@ -116,13 +119,14 @@ def predict(model: nn.Module, samples: Samples) -> Tensor:
     something draws the same each time.
     """
     device, found = next(model.parameters()).device, list[Tensor]()
-    with judging(model):
+    with judging(model), stage("measuring", len(samples), "sequences") as done:
         torch.manual_seed(0)
-        for rows in torch.arange(len(samples)).split(_ROWS):
+        for rows in side_by_side(samples.lengths, _ROWS, _STEPS):
             batch = samples.take(rows).to(device)
             ys = model(batch.xs, batch.lengths)
             # step after step of one row, then the next
             found.append(ys.transpose(0, 1)[batch.mask.T] if ys.dim() == 3 else ys)
+            done.advance(len(rows))
         return torch.cat(found).cpu()
 
 

@@ -54,9 +54,17 @@ class CorpusSettings(Settings):
         "Words seen less often than this become <unk>; by default 2, and 1 for spaced text.",
         least=1,
     )
-    held_out: float = setting(
-        0.1, "Share of the characters, at the end, that is held out.", least=0.001, below=1
+    held_out: float | None = setting(
+        None,
+        "Share of the characters, at the end, that is held out; by default a tenth, and at most "
+        "two million.",
+        least=0.001,
+        below=1,
     )
+
+
+# What is held out where nobody says it: of a very long text no more than tells models apart.
+_SHARE, _MOST = 0.1, 2_000_000
 
 
 class Mark(enum.Enum):
@@ -280,7 +288,7 @@ def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
     write_json(folder / "corpus.json", asdict(counts))
 
 
-def _count(parts: Parts, share: float) -> tuple[int, int, int]:
+def _count(parts: Parts, share: float | None) -> tuple[int, int, int]:
     """The characters of each part; a share of the first where nothing else is held out."""
     train, held_out, test = (count(documents) for documents in parts)
     for use, documents, characters in (
@@ -292,7 +300,8 @@ def _count(parts: Parts, share: float) -> tuple[int, int, int]:
                 source_name(documents), wanted=f"a text to {use}", got="no character"
             )
     if not parts.held_out:
-        held_out = max(1, round(train * share))
+        wanted = round(train * share) if share else min(round(train * _SHARE), _MOST)
+        held_out = max(1, wanted)
         train -= held_out
     if train < 1:
         raise ArgumentError(

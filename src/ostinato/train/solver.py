@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ostinato import _tree
+from ostinato._stages import stage, unshown
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
@@ -103,7 +104,7 @@ class Solver:
         self.processes.agree(self.task.model)
         if self.progress.step == 0 and not self.processes.main:
             self._seed_follower()
-        with Interruption() as interruption, self.report:
+        with Interruption() as interruption, self.report, unshown():
             self.report.start(self.total_steps, self.task.unit)
             if not self.finished:
                 self._train(interruption)
@@ -111,7 +112,8 @@ class Solver:
         if self.finished and self.best.weights:
             self.task.model.load_state_dict(self.best.weights)
         if self.run is not None:
-            draw_curves(self.run, *self.task.curve)
+            with stage(f"drawing {self.run.curves_path.name}"):
+                draw_curves(self.run, *self.task.curve)
         self.processes.wait()  # until the files are there
         return self.finished
 
