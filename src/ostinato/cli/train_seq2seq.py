@@ -11,6 +11,7 @@ import typer
 from ostinato import __version__
 from ostinato._stages import stage
 from ostinato.cli.options import check_training, given, settled, with_settings
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, Settings
@@ -56,6 +57,7 @@ def seq2seq(
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/seq2seq-001, and so on."),
     ] = None,
+    start: From = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -75,27 +77,37 @@ def seq2seq(
     name = _example(context, path, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
+    origin, model = begun_from(context, start, model, SEQ2SEQ.name)
+    if origin is not None:
+        fixed = ("tokens", "min_frequency")
+        refuse_beside(start, "vocabulary", *(n for n in fixed if given(context, n)))
+        pairs = pairs.replace(tokens=origin.task.encoding.tokens)
     if name is None:
         assert path is not None
         with stage(f"reading {path}"):
             data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
     else:
         data = EXAMPLES[name].make(pairs)
+    if origin is not None:
+        data = data.encoded_by(origin.task.encoding)
     directory = Run.create(SEQ2SEQ.name, run)
     with directory.beginning():
         data.save(pairs_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
-            "source": str(path) if path else f"example {name}",
+            "source": source_with(str(path or f"example {name}"), origin),
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),
             "batches": batches.as_dict(),
             "train": training.as_dict(),
         }
         task = SEQ2SEQ.prepare(directory, config)
+        take_weights(task.model, origin)
         directory.write_config(config)
     say(data.summary(), as_json=as_json)
+    if unknown := data.encoding().unknown(source for source, _ in data.train) if origin else []:
+        note(f"{len(unknown):,} different tokens of the sources are not known: they read <unk>")
     if data.left_out:
         note(tell_long(data.left_out, pairs))
     train_run(directory, SEQ2SEQ, task, training, as_json=as_json)

@@ -10,6 +10,7 @@ import typer
 from ostinato import __version__
 from ostinato._stages import stage
 from ostinato.cli.options import check_training, given, settled, with_settings
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
 from ostinato.data import Series, WindowSettings, read_series
@@ -60,6 +61,7 @@ def series(
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/series-001, and so on."),
     ] = None,
+    start: From = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -79,6 +81,10 @@ def series(
     """
     check_training(context, training, model.cell)
     training = settled(context, training)
+    origin, model = begun_from(context, start, model, SERIES.name)
+    if origin is not None:  # what its model reads
+        refuse_beside(start, "model", *(n for n in ("difference",) if given(context, n)))
+        forecast = forecast.replace(difference=origin.task.settings.difference)
     made = _series(path, example, table)
     forecast = resolve(made, forecast)
     parts = split(made, forecast.held_out)
@@ -90,7 +96,7 @@ def series(
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SERIES.name,
-            "source": str(path) if path else f"example {example or 'co2'}",
+            "source": source_with(str(path or f"example {example or 'co2'}"), origin),
             "table": table.as_dict(),
             "forecast": forecast.as_dict(),
             "model": model.as_dict(),
@@ -98,6 +104,7 @@ def series(
             "train": training.as_dict(),
         }
         task = SERIES.prepare(directory, config)
+        take_weights(task.model, origin)
         directory.write_config(config)
     say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
     train_run(directory, SERIES, task, training, as_json=as_json)

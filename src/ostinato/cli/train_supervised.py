@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,14 +18,17 @@ from ostinato.cli.options import (
     with_settings,
     without,
 )
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
-from ostinato.data import BatchSettings
+from ostinato.data import BatchSettings, LabelledSettings
 from ostinato.data.files import suggestion, what_is
 from ostinato.data.settings import Settings
 from ostinato.errors import ArgumentError
-from ostinato.runs import JOBS
-from ostinato.tasks import CellSettings, Recipe
+from ostinato.runs import JOBS, Loaded
+from ostinato.runs.supervised import labelled_settings
+from ostinato.tasks import CellSettings, Recipe, SupervisedTask
+from ostinato.tasks.labelled import keep_encoding
 from ostinato.train import Run, TrainSettings
 
 
@@ -41,6 +44,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
             Path | None,
             typer.Option(help="A new directory; by default runs/TASK-001, and so on."),
         ] = None,
+        start: From = None,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
         ] = False,
@@ -52,8 +56,13 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         check_training(context, training, model.cell)
         check_source(context, recipe, source)
         training = settled(context, training)
+        origin, model = begun_from(context, start, model, recipe.name)
+        if origin is not None and isinstance(data, LabelledSettings):
+            fixed = ("tokens", "min_frequency")
+            refuse_beside(start, "vocabulary", *(name for name in fixed if given(context, name)))
+            data = data.replace(tokens=labelled_settings(origin.run).tokens)
         config = config_of(recipe, source, data, model, batches, training)
-        begin(recipe, config, run, training, as_json=as_json)
+        begin(recipe, config, run, training, origin, as_json=as_json)
 
     return finished(recipe, command, help_of(recipe))
 
@@ -134,6 +143,7 @@ def begin(
     config: dict[str, Any],
     folder: Path | None,
     training: TrainSettings,
+    origin: Loaded | None,
     *,
     as_json: bool,
 ) -> None:
@@ -141,9 +151,26 @@ def begin(
     run = Run.create(recipe.name, folder)
     job = JOBS[recipe.name]
     with run.beginning():
+        if origin is not None and origin.task.problem.encoding is not None:
+            keep_encoding(run.folder, origin.task.problem.encoding)
         task: Any = job.prepare(run, config)
-        run.write_config({**config, "source": task.problem.summary})
+        take_weights(task.model, origin)
+        run.write_config({**config, "source": source_with(task.problem.summary, origin)})
     say(task.problem.summary, as_json=as_json)
-    for remark in task.problem.remarks():
+    for remark in (*task.problem.remarks(), *_unknown_words(task, origin)):
         note(remark)
     train_run(run, job, task, training, as_json=as_json)
+
+
+def _unknown_words(task: SupervisedTask, origin: Loaded | None) -> Iterator[str]:
+    """How many words a model that has learned before does not know."""
+    problem = task.problem
+    words = None if problem.encoding is None else problem.encoding.vocabulary
+    if origin is not None and words is not None and words.unknown is not None:
+        steps = problem.train.steps
+        unknown = int((steps == words.unknown).sum())
+        if unknown:
+            yield (
+                f"{unknown:,} of {len(steps):,} words are not known to the model of "
+                f"{origin.run.folder}, and read as <unk>"
+            )

@@ -159,8 +159,9 @@ class Labelled:
     def _rows(self, samples: Samples) -> Iterator[np.ndarray]:
         """The steps of each sequence, to be compared; not of empty ones, nor with unknown words."""
         words = self.encoding.vocabulary
+        hidden = None if words is None else words.unknown
         for steps in samples.steps.split(samples.lengths.tolist()):
-            if len(steps) and not (words is not None and (steps == words.unknown).any()):
+            if len(steps) and (hidden is None or not (steps == hidden).any()):
                 yield steps.numpy()
 
 

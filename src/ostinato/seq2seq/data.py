@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
 
 import torch
 
-from ostinato.data import Settings, read_table, setting, write_json
+from ostinato.data import Settings, Vocabulary, read_table, setting, write_json
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.tables import check_columns, first_row
 from ostinato.errors import ArgumentError
@@ -58,6 +58,8 @@ class PairData:
     min_frequency: int = 1
     left_out: Sequence[int] = ()
     """The rows, counted from 1, that were too long."""
+    words: Sequence[Sequence[str]] = ()
+    """The vocabularies of both sides, where they are not those of what is learned from."""
 
     def __post_init__(self) -> None:
         assert self.tokens in TOKENS
@@ -85,8 +87,16 @@ class PairData:
         return cls(train, held_out, settings.tokens, settings.min_frequency, long)
 
     def encoding(self) -> PairEncoding:
-        """The vocabularies of what is learned from."""
+        """The vocabularies of what is learned from, or those that were given."""
+        if self.words:
+            source, target = (Vocabulary(list(words)) for words in self.words)
+            return PairEncoding(source, target, self.tokens)
         return PairEncoding.fit(self.train, self.tokens, self.min_frequency)
+
+    def encoded_by(self, encoding: PairEncoding) -> Self:
+        """The same pairs with given vocabularies, such as those that a model knows."""
+        words = [list(each.words) for each in (encoding.source, encoding.target)]
+        return replace(self, words=words, tokens=encoding.tokens)
 
     def summary(self) -> str:
         """The sizes in words."""

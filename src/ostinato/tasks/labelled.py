@@ -26,20 +26,22 @@ from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 
+# The files of what is read.
+_ENCODING, _SAMPLES = "encoding.json", "samples.safetensors"
 # Without a file: sequences, steps of each, classes, and the share that is held out.
 _COUNT, _STEPS, _CLASSES, _HELD_OUT = 5000, 10, 7, 0.2
 
 
 def classify(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
     """A file, a folder in the layout of Sentiment140, or sequences drawn from pools."""
-    if source is None and not _kept(folder).is_dir():
+    if source is None and not (_kept(folder) / _SAMPLES).is_file():
         return pools()
     return _problem(_labelled(settings, source, folder, per_step=False))
 
 
 def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
     """A file with a label for each step."""
-    if source is None and not _kept(folder).is_dir():
+    if source is None and not (_kept(folder) / _SAMPLES).is_file():
         raise ArgumentError(
             "FILE",
             wanted="a table with a label for each step",
@@ -74,36 +76,49 @@ def _problem(data: Labelled) -> Problem:
     )
 
 
+def keep_encoding(folder: Path, encoding: Encoding) -> None:
+    """Keep what a model knows, its words and labels, in the folder of a run before it reads."""
+    _kept(folder).mkdir()
+    write_json(_kept(folder) / _ENCODING, encoding.as_dict())
+
+
 def _labelled(
     settings: LabelledSettings, source: Path | None, folder: Path, *, per_step: bool
 ) -> Labelled:
     """What the folder keeps; at first the file, which is then kept in the folder."""
     kept, cut = _kept(folder), Labelled.cut
-    if not kept.is_dir():
+    if not (kept / _SAMPLES).is_file():
         assert source is not None
-        data = _read(settings, source, per_step=per_step)
+        known = _kept_encoding(kept) if kept.is_dir() else None
+        data = _read(settings, source, known, per_step=per_step)
         cut = data.cut
-        kept.mkdir()
-        write_json(kept / "encoding.json", data.encoding.as_dict())
+        kept.mkdir(exist_ok=True)
+        write_json(kept / _ENCODING, data.encoding.as_dict())
         tensors = {
             f"{part}.{name}": getattr(samples, name).contiguous()
             for part, samples in (("train", data.train), ("held_out", data.held_out))
             for name in ("steps", "lengths", "targets")
         }
-        require("safetensors.torch", "train").save_file(tensors, kept / "samples.safetensors")
+        require("safetensors.torch", "train").save_file(tensors, kept / _SAMPLES)
     return replace(_load(kept, per_step=per_step), cut=cut)
 
 
-def _read(settings: LabelledSettings, source: Path, *, per_step: bool) -> Labelled:
+def _read(
+    settings: LabelledSettings, source: Path, known: Encoding | None, *, per_step: bool
+) -> Labelled:
     if per_step or not source.is_dir():
-        return read_labelled(source, settings, per_step=per_step)
+        return read_labelled(source, settings, per_step=per_step, encoding=known)
     tweets = read_sentiment140(source)
     return Labelled(Encoding(tweets.vocabulary, None, MOODS), tweets.train, tweets.held_out)
 
 
+def _kept_encoding(kept: Path) -> Encoding:
+    return Encoding.from_dict(json.loads((kept / _ENCODING).read_text("utf-8")))
+
+
 def _load(kept: Path, *, per_step: bool) -> Labelled:
-    tensors = require("safetensors.torch", "train").load_file(kept / "samples.safetensors")
-    encoding = Encoding.from_dict(json.loads((kept / "encoding.json").read_text("utf-8")))
+    tensors = require("safetensors.torch", "train").load_file(kept / _SAMPLES)
+    encoding = _kept_encoding(kept)
 
     def samples(part: str) -> Samples:
         names = ("steps", "lengths", "targets")

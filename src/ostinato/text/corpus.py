@@ -178,22 +178,24 @@ class Corpus:
         settings: CorpusSettings | None = None,
         *,
         folder: Path | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> Corpus:
         """Read documents (by default `default_text`) as a stream, and write their tokens.
 
         As `Parts` they say what to learn from, what to hold out, and what to test on. The
-        vocabulary is that of the training part. The files go to ``folder``; without one, to a
-        temporary folder that lives as long as the corpus. Raises ArgumentError for what is no
-        document, for a text that is too short to be split, and for an empty part.
+        vocabulary is that of the training part, or of a ``tokenizer`` that is given. The files go
+        to ``folder``; without one, to a temporary folder that lives as long as the corpus. Raises
+        ArgumentError for what is no document, for a text that is too short to be split, and for an
+        empty part.
         """
         parts = _parts(default_text() if documents is None else documents)
         settings = settings or CorpusSettings()
         if folder is not None:
-            _write(parts, settings, folder)
+            _write(parts, settings, folder, tokenizer)
             return cls(folder)
         folder = Path(tempfile.mkdtemp(prefix="ostinato-"))
         try:
-            _write(parts, settings, folder)
+            _write(parts, settings, folder, tokenizer)
             corpus = cls(folder)
         except BaseException:
             shutil.rmtree(folder)
@@ -258,16 +260,19 @@ def _parts(documents: Document | Sequence[Document] | Parts) -> Parts:
     return Parts(found)
 
 
-def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
+def _write(
+    parts: Parts, settings: CorpusSettings, folder: Path, tokenizer: Tokenizer | None
+) -> None:
     train, held_out, test = _count(parts, settings.held_out)
     border = None if parts.held_out else train
-    seen = takewhile(_before_border, mark(parts.train, border))
-    tokenizer = train_tokenizer(
-        (item for item in seen if isinstance(item, str)),
-        settings.level,
-        vocabulary=settings.vocabulary,
-        min_frequency=settings.min_frequency,
-    )
+    if tokenizer is None:
+        seen = takewhile(_before_border, mark(parts.train, border))
+        tokenizer = train_tokenizer(
+            (item for item in seen if isinstance(item, str)),
+            settings.level,
+            vocabulary=settings.vocabulary,
+            min_frequency=settings.min_frequency,
+        )
     items = mark_parts(parts, border)
     with TokenWriter(folder / "tokens.npy", tokenizer.size) as writer:
         appender = _Appender(writer, tokenizer)
