@@ -122,8 +122,8 @@ def test_row_96_variants_of_the_toy(call, flags: str) -> None:
 
 def test_row_97_adding_of_six_steps(call) -> None:
     """MinPy's sizes, batches and number of iterations."""
-    flags = "--length 6 --epochs 10 --optimiser adam --lr 3e-3 --validate-every 100 --seeds 1"
-    call(f"compare adding --cells elman@64,lstm@100,gru@100 {flags} --to six")
+    flags = "--num-steps 6 --epochs 10 --optimiser adam --lr 3e-3 --validate-every 100 --seeds 1"
+    call(f"compare adding --cells elman@64,lstm@100,gru@100 {flags} --run six")
     found = json.loads(Path("six/compare.json").read_text())
     assert found["baseline"]["loss"] == pytest.approx(1 / 6, abs=0.015)
     assert [each["cell"] for each in found["trained"]] == ["elman@64", "lstm@100", "gru@100"]
@@ -134,9 +134,9 @@ def test_row_97_adding_of_six_steps(call) -> None:
 def test_row_97_adding_of_thirty_steps(call) -> None:
     """Gates leave the baseline; the simple network stays there, as in MinPy's figure."""
     flags = "--cells lstm,gru --size 32 --seeds 1 --epochs 8 --lr 0.01 --validate-every 100"
-    call(f"compare adding {flags} --to gated")
+    call(f"compare adding {flags} --run gated")
     simple = "--cells elman --size 32 --seeds 1 --epochs 4 --lr 1e-3 --init torch"
-    call(f"compare adding {simple} --validate-every 100 --to simple")
+    call(f"compare adding {simple} --validate-every 100 --run simple")
     gated, simple = (
         json.loads(Path(folder, "compare.json").read_text()) for folder in ("gated", "simple")
     )
@@ -219,6 +219,6 @@ def test_row_107_pictures(call) -> None:
     """The problem, predictions, learning curves, and a figure over the iterations."""
     data = "--num-train 40 --num-held-out 20 --steps 4 --size 4 --validate-every 2"
     call(f"train toy {data} --run run")
-    call(f"compare toy {data} --cells elman,gru --seeds 2 --to cells")
+    call(f"compare toy {data} --cells elman,gru --seeds 2 --run cells")
     pictures = ["run/problem.png", "run/predictions.png", "run/curves.png", "cells/compare.png"]
     assert all(Path(path).read_bytes()[:4] == PNG for path in pictures)

@@ -85,7 +85,7 @@ def test_the_published_network_on_mnist_from_a_folder(ostinato, folder) -> None:
 
 def test_cells_side_by_side(ostinato, folder) -> None:
     flags = ("--cells", "elman,gru@6", "--seeds", 1, "--steps", 2, "--validate-every", 1)
-    done = ostinato("compare", "attention", *TINY, *flags, "--to", "cells", "--json")
+    done = ostinato("compare", "attention", *TINY, *flags, "--run", "cells", "--json")
     assert done.code == 0, done.err
     assert [each["cell"] for each in json.loads(done.out)["trained"]] == ["elman", "gru@6"]
 

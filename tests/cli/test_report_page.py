@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SMALL
 
 from ostinato import load
 from ostinato.cli import page
 from ostinato.runs import JOBS, activations
 from ostinato.text import ModelSettings
 from ostinato.train import Run, Solver
+from small_model import SMALL
 
 TAGS = "text,label\n" + "the cat sat,D N V\na dog ran off,D N V P\n" * 15
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from small_model import SMALL
 
 from ostinato.text import Corpus
 from ostinato.train import Run
 from same_values import same
+from small_model import SMALL
 
 FILES = {
     "checkpoints",

@@ -45,7 +45,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         seeds: Annotated[
             int, typer.Option(min=1, help="Trainings of each cell; seeds count up from --seed.")
         ] = 3,
-        to: Annotated[
+        run: Annotated[
             Path | None,
             typer.Option(help="A new directory; by default runs/compare-TASK-001, and so on."),
         ] = None,
@@ -62,7 +62,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         chosen = contestants(cells, model)
         training = settled(context, training)
         config = config_of(recipe, source, data, model, batches, training)
-        folder = _folder(recipe, to)
+        folder = _folder(recipe, run)
         comparison = Comparison(folder, recipe.name)
         for each in chosen:
             for seed in range(training.seed, training.seed + seeds):
@@ -74,11 +74,11 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
     return finished(recipe, without("cell", command), _help(recipe))
 
 
-def _folder(recipe: Recipe, to: Path | None) -> Path:
-    if to is None:
+def _folder(recipe: Recipe, run: Path | None) -> Path:
+    if run is None:
         return next_free(Path("runs"), f"compare-{recipe.name}")
-    make_named(to)
-    return to
+    make_named(run)
+    return run
 
 
 def _help(recipe: Recipe) -> str:

@@ -26,7 +26,7 @@ def explain(
     ],
     inputs: Annotated[int, typer.Option("--input", min=1, help="Features of x.")] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 128,
-    steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
+    num_steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences B of the sample.")] = 32,
     backend: Annotated[str, typer.Option(help="Ask for this backend: auto, or by name.")] = "auto",
 ) -> None:
@@ -37,7 +37,7 @@ def explain(
         return
     torch.manual_seed(0)
     cell = make_cell(target, inputs, hidden)
-    xs = torch.zeros(steps, batch_size, inputs)
+    xs = torch.zeros(num_steps, batch_size, inputs)
     print(ostinato.explain(cell, xs, backend=backend))
 
 
