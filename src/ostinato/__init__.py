@@ -20,6 +20,7 @@ from ostinato.combine import (
     LayerNorm,
     LearnedState,
     MaskZero,
+    NormPenalty,
     Recurrence,
     Recurrent,
     RecurrentDropout,
@@ -27,6 +28,7 @@ from ostinato.combine import (
     Stack,
     WeightDrop,
     Zoneout,
+    penalties,
 )
 from ostinato.flat import flatten_parameters_and_grads
 from ostinato.importance import permutation_importance, shuffled
@@ -70,6 +72,7 @@ __all__ = [
     "Lift",
     "Loaded",
     "MaskZero",
+    "NormPenalty",
     "Picture",
     "Recurrence",
     "Recurrent",
@@ -99,6 +102,7 @@ __all__ = [
     "load",
     "nn",
     "nonzero_rows",
+    "penalties",
     "permutation_importance",
     "reverse",
     "shuffled",

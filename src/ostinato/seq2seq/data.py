@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
@@ -56,9 +56,9 @@ class PairData:
     held_out: list[Pair]
     tokens: str = "char"
     min_frequency: int = 1
-    left_out: Sequence[int] = ()
+    left_out: list[int] = field(default_factory=list[int])
     """The rows, counted from 1, that were too long."""
-    words: Sequence[Sequence[str]] = ()
+    words: list[list[str]] = field(default_factory=list[list[str]])
     """The vocabularies of both sides, where they are not those of what is learned from."""
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class PairData:
     def encoding(self) -> PairEncoding:
         """The vocabularies of what is learned from, or those that were given."""
         if self.words:
-            source, target = (Vocabulary(list(words)) for words in self.words)
+            source, target = map(Vocabulary, self.words)
             return PairEncoding(source, target, self.tokens)
         return PairEncoding.fit(self.train, self.tokens, self.min_frequency)
 

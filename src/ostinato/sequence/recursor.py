@@ -11,6 +11,7 @@ from ostinato import _tree
 from ostinato.backends.call import initial_state
 from ostinato.backends.plan import check_name, resolve
 from ostinato.backends.stepping import Part, live, may_stream, step
+from ostinato.combine.norm_penalty import collect
 from ostinato.errors import ShapeError
 from ostinato.sequence import check
 from ostinato.sequence.chunk import detach
@@ -72,8 +73,9 @@ class Recursor(Remembering):
             check.state(self.cell, state, sample, batch_size)
         name = resolve(self._backend)
         if torch.is_grad_enabled() or not may_stream(name):
-            y, state = step(self.cell, x, state, name)
-            self._after(state)
+            y, after = step(self.cell, x, state, name)
+            collect(state, after, None)
+            self._after(after)
             return y
         part = self._part = self._current() or Part(self.cell, name)
         y, state = part.step(x, state)

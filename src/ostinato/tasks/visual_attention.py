@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Normal, Uniform
 from ostinato import Explanation, Recurrent, Stack, explain
 from ostinato.attention import ClassReward, RecurrentAttention, Reinforce, Sample, glimpse
 from ostinato.cell import Cell
-from ostinato.cell_names import initial_weights, make_cell, output_size
+from ostinato.cell_names import make_layer, output_size
 from ostinato.data import Batch
 from ostinato.data.settings import setting
 from ostinato.errors import ArgumentError
@@ -207,7 +207,7 @@ def _cell(settings: VisualAttentionSettings) -> Cell:
         # a ReLU network that remembers at first (Le, Jaitly and Hinton 2015)
         nn.init.eye_(feedback.weight)
         return Recurrent(size, nn.Linear(width, size), feedback, nn.ReLU())
-    return make_cell(settings.cell, width, size, **initial_weights(settings.cell, "orthogonal"))
+    return make_layer(settings.cell, width, size)
 
 
 def _images(xs: Tensor) -> Tensor:

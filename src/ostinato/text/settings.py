@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ostinato.cell_names import INITS
+from ostinato.cell_names import INIT_HELP, INITS, NORM_PENALTY_HELP
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 
@@ -42,11 +42,7 @@ class ModelSettings(Settings):
     tied: bool = setting(False, "Use the embedding's weights in the output layer too.")
     residual: bool = setting(False, "Add its input to the output of each layer but the first.")
     layer_norm: bool = setting(False, "Normalise the gates of the cell.")
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
-    )
+    init: str = setting("orthogonal", INIT_HELP, choices=INITS)
     uniform: float | None = setting(
         None,
         "Draw all weights and biases from [-u, u], in place of what init says, as older papers do.",
@@ -62,6 +58,7 @@ class ModelSettings(Settings):
     )
     weight_drop: float = setting(0.0, "Dropout of the recurrent weights.", least=0, below=1)
     zoneout: float = setting(0.0, "Share of the state that keeps its old value.", least=0, below=1)
+    norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from typing import Any, final
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ostinato import _tree
+from ostinato import _tree, penalties
 from ostinato._stages import stage, unshown
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
@@ -170,7 +170,10 @@ class Solver:
         processes, share = self.processes, 1.0
         if processes.count > 1:
             batch, share = self.split(batch, processes.number, processes.count)
-        loss, self._state = self.task.loss(batch, self._state)
+        with penalties() as added:
+            loss, self._state = self.task.loss(batch, self._state)
+        if added:  # the figure stays that of the task, to be compared with held-out ones
+            loss = loss + added.total - added.total.detach()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         loss = processes.average(self._weights, loss, share)
