@@ -15,6 +15,14 @@ Record = dict[str, Any]
 class Report(Protocol):
     """Shows how a training goes. It is entered while training runs."""
 
+    @property
+    def every_step(self) -> bool:
+        """Whether it is told of each step before the next one begins, so that it can act on it.
+
+        Else steps come together, a few times a second, and only those of ``log_every``.
+        """
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
@@ -34,6 +42,8 @@ class Report(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    every_step: bool = False
 
     def __enter__(self) -> Self:
         return self

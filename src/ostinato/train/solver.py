@@ -135,8 +135,9 @@ class Solver:
                 raise
             validating = self._due(self.settings.validate_every) or self.finished
             figures = self._validate() if validating else {}
-            if validating or self._due(self.settings.log_every):
-                journal.step(loss, norm, lr, figures)
+            logged = validating or self._due(self.settings.log_every)
+            if logged or self.report.every_step:
+                journal.step(loss, norm, lr, figures, logged=logged)
             if self._due(self.settings.sample_every) and self.processes.main:
                 journal.sample(self._sample())
             if self.finished or self.processes.any(interruption.signal is not None):
