@@ -743,11 +743,11 @@ def test_row_75_clearing_drops_what_is_kept_between_calls_and_stays_usable() -> 
     model = Sequencer(cells.LSTM(3, 4), nn.Linear(4, 1)).remember("both")
     first = model(xs)
     first.sum().backward()
-    held = [weakref.ref(leaf) for leaf in _tree.leaves(model.state)]
-    assert all(leaf() is not None for leaf in held)
     wanted = first.detach().clone()
     assert not torch.equal(model(xs), wanted)  # it goes on from its state
-    del first
+    held = [weakref.ref(leaf) for leaf in _tree.leaves(model.state)]
+    gc.collect()
+    assert all(leaf() is not None for leaf in held)
     model.forget()
     for weight in model.parameters():
         weight.grad = None

@@ -173,7 +173,7 @@ def test_info(ostinato, run) -> None:
         (["shop.csv", "--columns", "note"], "column note of shop.csv: wanted numbers"),
         (["shop.csv", "--time", "mont"], "Did you mean month?"),
         (["shop.csv", "--horizon", "99"], "--horizon: wanted at most the 22 steps"),
-        (["short.csv"], "--held-out: wanted at least 4 steps to learn from"),
+        (["short.csv"], "--held-out: wanted at least 25 steps: with 0.3 of them held out"),
         (["gaps.csv"], "wanted equally spaced times, 1 day apart as most are, got 2000-01-03T07"),
         (["shop.csv", "--example", "co2"], "--example: wanted either --example or a file"),
         (["--example", "co3"], "wanted one of co2, bells, cosine"),

@@ -57,6 +57,16 @@ def test_a_terminal_shows_what_lasts_and_is_left_clean() -> None:
     assert "\n" not in screen.getvalue()
 
 
+def test_a_line_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Screen()
+    shown = Stages(screen)
+    with shown(Stage("reading " + "a/long/path/" * 9)):
+        assert waited(lambda: "reading" in screen.getvalue())
+    shown.close()
+    assert {len(line) for line in screen.getvalue().split(stages._ERASE)} == {0, 29}
+
+
 def test_a_log_has_a_line_for_each_stage_that_lasts() -> None:
     log = io.StringIO()
     shown = Stages(log)

@@ -133,6 +133,9 @@ def test_what_differs_from_the_defaults() -> None:
     assert changes(values, usual) == {"lr": None, "clip": 1.0}
     assert changes({"unheard_of": 1}, usual) == {}
     assert changes(values, None) == {}
+    # what the program has chosen by the data or the machine is not what the user changed
+    assert changes(values, usual, ["clip", "seed"]) == {"clip": 1.0}
+    assert changes(values, usual, []) == {}
 
 
 def test_settings_that_differ_are_marked(run: Run) -> None:
@@ -148,6 +151,22 @@ def test_settings_that_differ_are_marked(run: Run) -> None:
     assert 'title="Largest norm of the gradient; 0 for any."' in page
 
 
+def test_the_rates_that_were_used_are_shown(run: Run) -> None:
+    config = run.read_config()
+    shown = []
+    for changed in (TrainSettings(), TrainSettings(optimiser="sgd", lr=0.25)):
+        run.write_config({**config, "train": changed.as_dict(), "given": ["lr", "optimiser"]})
+        defaults = {"train": TrainSettings()}
+        shown.append(make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, defaults=defaults)))
+    adamw, sgd = shown
+    assert ">lr</th><td>0.004<small> (of adamw)</small></td>" in adamw
+    assert ">weight decay</th><td>0.01<small> (of adamw)</small></td>" in adamw
+    assert 'class="changed"' not in adamw
+    assert ">lr</th><td>0.25</td>" in sgd
+    assert ">weight decay</th><td>0<small> (of sgd)</small></td>" in sgd
+    assert sgd.count('class="changed"') == 2
+
+
 def test_the_commands_that_made_it(run: Run) -> None:
     made = {"began": "2026-01-02T03:04:05+00:00", "arguments": ["train", "text", "a b.txt"]}
     made |= {"ostinato": "0.1.0", "torch": "2.6", "python": "3.12", "system": "Linux x86_64"}
@@ -155,7 +174,11 @@ def test_the_commands_that_made_it(run: Run) -> None:
     for each in (made, resumed, resumed):
         run.append(run.commands_path, [json.dumps({**each, "threads": 2, "processes": 1}) + "\n"])
     page = make_page(run, FACTS)
-    assert "ostinato train text &#x27;a b.txt&#x27;\nostinato train --resume it</pre>" in page
+    # each in a box of its own whose lines wrap
+    first, then = "ostinato train text &#x27;a b.txt&#x27;", "ostinato train --resume it"
+    assert "".join(f'<pre class="command">{line}</pre>' for line in (first, then)) in page
+    assert page.count('<pre class="command">') == 2
+    assert "pre.command { white-space: pre-wrap;" in page
     assert "torch 2.7, Python 3.12, Linux x86_64; 2 threads." in page
     assert "2 January 2026, 03:04" in page
 

@@ -61,12 +61,13 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         check_source(context, recipe, source)
         chosen = contestants(cells, model)
         training = settled(context, training)
-        config = config_of(recipe, source, data, model, batches, training)
+        config = config_of(context, recipe, source, data, model, batches, training)
         folder = _folder(recipe, run)
         comparison = Comparison(folder, recipe.name)
         for each in chosen:
             for seed in range(training.seed, training.seed + seeds):
                 once = {**config, "model": each.model.as_dict()}
+                once["given"] = [*config["given"], "cell", "size"]  # as --cells says
                 once["train"] = training.replace(seed=seed).as_dict()
                 _train(recipe, once, comparison, each, seed, as_json=as_json)
         comparison.finish(as_json=as_json)

@@ -14,7 +14,7 @@ from ostinato.cli.screen import note, say
 from ostinato.conclusion import Table
 from ostinato.runs.load import load_run
 from ostinato.runs.series import SERIES, with_newer
-from ostinato.series import Forecast, draw_forecast
+from ostinato.series import Forecast, draw_forecast, left_out
 from ostinato.series import forecast as forecast_series
 
 
@@ -76,8 +76,10 @@ def forecast(
     else:
         print(Table(said.heads(), list(said.rows())))
     _tell_unknown(said)
-    for written in filter(None, (to_csv, plot)):
-        say(f"written: {written}", as_json=as_json)
+    if to_csv is not None:
+        say(f"written: {to_csv}", as_json=as_json)
+    if plot is not None:
+        say(f"written: {plot}{left_out(history.series)}", as_json=as_json)
 
 
 def _record(said: Forecast, row: list[str | float]) -> dict[str, str | float | None]:

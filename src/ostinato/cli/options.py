@@ -76,6 +76,11 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def all_given(context: typer.Context) -> list[str]:
+    """The names of all settings that the user has written."""
+    return [name for name in context.params if given(context, name)]
+
+
 def check_training(context: typer.Context, training: TrainSettings, cell: str) -> None:
     """Raise, before anything is read, where the user gives both steps and epochs, or asks for a
     cell, a device or a package that is not there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Generator
@@ -66,7 +67,9 @@ class Stages:
             return
         stage = lasting[-1]
         if self._live:
-            self._file.write(f"{_ERASE}{stage}")
+            # a line that wraps could not be erased
+            width = shutil.get_terminal_size().columns - 1
+            self._file.write(f"{_ERASE}{str(stage)[:width]}")
             self._on_screen = True
         elif stage is not self._last or now - self._shown >= _RARELY:
             self._file.write(f"note: {stage} ...\n")

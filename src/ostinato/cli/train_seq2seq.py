@@ -10,7 +10,7 @@ import typer
 
 from ostinato import __version__
 from ostinato._stages import stage
-from ostinato.cli.options import check_training, given, settled, with_settings
+from ostinato.cli.options import all_given, check_training, given, settled, with_settings
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
@@ -96,6 +96,7 @@ def seq2seq(
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
+            "given": all_given(context),
             "source": source_with(str(path or f"example {name}"), origin),
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),

@@ -11,6 +11,7 @@ import typer
 
 from ostinato import __version__
 from ostinato.cli.options import (
+    all_given,
     check_training,
     given,
     settled,
@@ -61,7 +62,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
             fixed = ("tokens", "min_frequency")
             refuse_beside(start, "vocabulary", *(name for name in fixed if given(context, name)))
             data = data.replace(tokens=labelled_settings(origin.run).tokens)
-        config = config_of(recipe, source, data, model, batches, training)
+        config = config_of(context, recipe, source, data, model, batches, training)
         begin(recipe, config, run, training, origin, as_json=as_json)
 
     return finished(recipe, command, help_of(recipe))
@@ -119,6 +120,7 @@ def check_source(context: typer.Context, recipe: Recipe, source: Path | None) ->
 
 
 def config_of(
+    context: typer.Context,
     recipe: Recipe,
     source: Path | None,
     data: Settings,
@@ -130,6 +132,7 @@ def config_of(
     return {
         "ostinato": __version__,
         "task": recipe.name,
+        "given": all_given(context),
         "file": None if source is None else str(source.resolve()),
         "data": data.as_dict(),
         "model": model.as_dict(),

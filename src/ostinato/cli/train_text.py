@@ -9,7 +9,7 @@ import typer
 
 from ostinato import __version__
 from ostinato._stages import stage
-from ostinato.cli.options import check_training, given, settled, with_settings
+from ostinato.cli.options import all_given, check_training, given, settled, with_settings
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.reading import counted
 from ostinato.cli.screen import say
@@ -121,6 +121,7 @@ def text(
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": job.name,
+            "given": all_given(context),
             "source": source_with(made.counts.name, origin),
             "corpus": text.as_dict(),
             "model": model.as_dict(),

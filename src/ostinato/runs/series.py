@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,18 @@ from ostinato.series import (
     draw_test,
     evaluate,
     joined,
+    left_out,
     load_series,
     running_free,
 )
+from ostinato.series.evaluation import OURS
 from ostinato.train import Run, TrainSettings
 
 # Few steps, judged often: a series is short, and soon learnt by heart.
 TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
 
+# How far from what they were made for the share of intervals may be without a word.
+_NEAR = 0.05
 # Forecasts that the picture of the test part shows one after another.
 _PIECES = 4
 
@@ -75,7 +81,9 @@ def conclude(task: SeriesTask, folder: Path | None) -> Conclusion:
             found.write(folder / "backtest.csv")
             title = "forecasts of the test part, one after another"
             draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
-    return tell(found, task.series, task.split.test)
+    told = tell(found, task.series, task.split.test)
+    picture = left_out(task.series) if folder is not None else ""
+    return replace(told, parts=[*told.parts, f"forecast.png{picture}"]) if picture else told
 
 
 def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
@@ -109,7 +117,7 @@ def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
                 ["all steps ahead", "MAE", "RMSE", "MASE"],
                 [[name, score.mae, score.rmse, score.mase] for name, score in scores],
             ),
-            _tell_coverage(found),
+            "\n".join(filter(None, (_tell_coverage(found), _tell_baselines(found)))),
         ],
     )
 
@@ -117,7 +125,25 @@ def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
 def _tell_coverage(found: Evaluation) -> str:
     if found.coverage != found.coverage:
         return "no intervals: the validation part has too few steps to measure errors"
-    return f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
+    said = f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
+    off = found.coverage - found.wanted
+    if abs(off) <= _NEAR:
+        return said
+    errors, ends = ("larger", "narrow") if off < 0 else ("smaller", "wide")
+    return f"{said}: errors were {errors} than before, and the intervals too {ends} for them"
+
+
+def _tell_baselines(found: Evaluation) -> str:
+    """The baselines that forecast better than the model, the best first; nothing for none."""
+    scores = {name: found.tested.score(name).mase for name in found.tested.errors}
+    ours = scores.pop(OURS)
+    # the score of a model that explodes is no number, and all others are better
+    bound = math.inf if math.isnan(ours) else ours
+    better = {name: score for name, score in scores.items() if score < bound}
+    if not better:
+        return ""
+    told = ", ".join(f"{name} ({better[name]:.4g})" for name in sorted(better, key=better.__getitem__))
+    return f"forecasts that cost nothing were better than the model ({ours:.4g}) by MASE: {told}"
 
 
 def with_newer(task: SeriesTask, run: Run, path: Path) -> History:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ostinato import detach, unroll
 from ostinato._judging import judging
+from ostinato.conclusion import Table
 from ostinato.data.series import Series
 from ostinato.data.timeline import in_words
 from ostinato.data.windows import SeriesData, SeriesSettings, Window, WindowSettings
@@ -30,6 +31,8 @@ _PLACES = 30
 _WARM_UP = 2000
 # Lines of the samples shown while training.
 _SHOWN = 12
+# Columns that a sample shows, each beside the truth: so many are read on a screen.
+_WIDE = 4
 
 
 @final
@@ -135,13 +138,17 @@ class SeriesTask:
         origin = np.array([self.split.test - horizon])
         said = running_free(self.model)(self.history, origin, horizon)[:, 0]
         truth = self.history.truth(origin, horizon)[:, 0]
-        names = self.series.columns
-        lines = ["\t".join(["time", *(f"{name}\t(true)" for name in names)])]
+        heads = [
+            "time",
+            *(head for name in self.series.columns[:_WIDE] for head in (name, "(true)")),
+        ]
+        rows: list[list[str | float]] = []
         for ahead in np.unique(np.linspace(0, horizon - 1, min(horizon, _SHOWN)).astype(int)):
-            pairs = zip(said[ahead], truth[ahead], strict=True)
-            numbers = [f"{value:.5g}\t({true:.5g})" for value, true in pairs]
-            lines.append("\t".join([in_words(self.series.times[origin[0] + ahead]), *numbers]))
-        return "\n".join(lines)
+            pairs = zip(said[ahead, :_WIDE], truth[ahead, :_WIDE], strict=True)
+            numbers = [cell for value, true in pairs for cell in (value, f"({true:.5g})")]
+            rows.append([in_words(self.series.times[origin[0] + ahead]), *numbers])
+        others = len(self.series.columns) - _WIDE
+        return str(Table(heads, rows)) + (f"\nand {others:,} columns more" if others > 0 else "")
 
 
 def _squared_error(ys: Tensor, targets: Tensor, wanted: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -104,12 +104,24 @@ class SupervisedTask:
                 further = dict(self.problem.report(self.model, folder))
             said += "".join(f"\n{name.replace('_', ' ')}: {v:.5g}" for name, v in further.items())
             figures |= further
+        said += _no_better(figures, baseline)
         parts: list[str | Table] = [said]
         if isinstance(self.problem.aim, Classification):
             matrix = self.problem.aim.confusion(outputs, self.problem.held_out)
             more, tables = tell_labels(matrix, self.problem.aim)
             figures, parts = figures | more, [*parts, *tables]
         return Conclusion(figures, parts, self.sample(0), self.problem.remarks())
+
+
+def _no_better(figures: Mapping[str, float], baseline: Mapping[str, float]) -> str:
+    """In which figures a model is no better than who always says the same; nothing for none."""
+    worse = {"loss": not figures["loss"] < baseline["loss"]}
+    if "accuracy" in figures:
+        worse["accuracy"] = not figures["accuracy"] > baseline["accuracy"]
+    if all(worse.values()):
+        return "\nthe model is no better than that"
+    names = {"loss": "cross-entropy", "accuracy": "accuracy"}
+    return "".join(f"\nby {names[n]} the model is no better than that" for n in worse if worse[n])
 
 
 def predict(model: nn.Module, samples: Samples) -> Tensor:
