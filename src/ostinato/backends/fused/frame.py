@@ -170,7 +170,7 @@ class Framing:
         """A kernel over all records."""
         buffers: list[int | Ref] = []
         for b in self.plan.buffers:
-            if b.number not in kernel.reads:
+            if b not in kernel.body.buffers:
                 buffers += [0, 0, 0]
             elif b.clock in ("shard", "fixed"):
                 length = 0 if b.clock == "fixed" else b.width * self.size

@@ -37,7 +37,9 @@ def evaluate(
         return params[int(v.attrs[0])].to(sample.dtype).expand(rows, *v.shape)  # pyright: ignore
     if v.op == "pointwise":
         wide = [a.expand(rows, *v.shape) if a.dim() == 0 else a for a in args]
-        return FUNCTIONS[v.function].torch(*wide).expand(rows, *v.shape)
+        made = FUNCTIONS[v.function].torch(*wide).expand(rows, *v.shape)
+        # a condition as a number
+        return made.to(sample.dtype) if v.dtype == "f" else made
     if v.op == "view":
         return read(args[0], v)
     if v.op == "product":
