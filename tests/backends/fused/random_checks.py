@@ -79,9 +79,7 @@ def run_loop(
     return given, named([t.detach() for t in (*ys, *state)], grads, cell)
 
 
-def named(
-    outs: Sequence[Tensor], grads: Sequence[Tensor], cell: RandomCell
-) -> dict[str, Tensor]:
+def named(outs: Sequence[Tensor], grads: Sequence[Tensor], cell: RandomCell) -> dict[str, Tensor]:
     """Results by name."""
     states = len(cell.sizes)
     ys = len(outs) - states
@@ -112,7 +110,11 @@ def compare(got: dict[str, Tensor], want: dict[str, Tensor], after: str) -> None
     for name, right in want.items():
         if got[name].shape != right.shape:
             raise Wrong(f"after {after}: {name} is {got[name].shape}, not {right.shape}")
-        scale = max(1.0, float(right.detach().abs().nan_to_num(0, 0, 0).max())) if right.numel() else 1.0
+        scale = (
+            max(1.0, float(right.detach().abs().nan_to_num(0, 0, 0).max()))
+            if right.numel()
+            else 1.0
+        )
         if not torch.allclose(got[name], right, rtol=0, atol=TOLERANCE * scale, equal_nan=True):
             off = float((got[name] - right).abs().max())
             raise Wrong(f"after {after}: {name} is off by {off:.3g}")

@@ -79,9 +79,6 @@ def run_draft(draft: Draft, given: Given) -> Found:
     return run_programs(draft, given)
 
 
-
-
-
 def run_programs(draft: Draft, given: Given) -> Found:
     """By the values of the forward program and, where there is one, of the backward program."""
     tensors = [*given.xs, *given.starts, *given.params]
@@ -213,17 +210,12 @@ def finished_gradients(
     return {i: dparams[i] for i in sorted(draft.wanted.params)}
 
 
-
-
-
 class PlanRun:
     """The plans of a draft, kernel by kernel, in memory that holds NaN where nobody wrote."""
 
     def __init__(self, draft: Draft, given: Given) -> None:
         self.draft, self.given = draft, given
-        self.memory = PlanMemory(
-            given.steps, given.rows, lambda *shape: np.full(shape, np.nan)
-        )
+        self.memory = PlanMemory(given.steps, given.rows, lambda *shape: np.full(shape, np.nan))
         self.known: dict[Value, Tensor] = {}
 
     def results(self) -> Found:

@@ -266,4 +266,3 @@ class Statements:
 def whole(v: Value, place: Place) -> Store:
     """The store of a value in row-major order."""
     return Store(v, place, Reading(place.offset, v.shape, contiguous(v.shape)))
-

@@ -141,7 +141,9 @@ class Follower:
                 self.memory.spoil(plan)
                 for work in stage.work:
                     self.one(plan, work, stage.loop)
-            summed.update(s for work in stage.work if isinstance(work, Kernel) for s, _ in work.sums)
+            summed.update(
+                s for work in stage.work if isinstance(work, Kernel) for s, _ in work.sums
+            )
         self.check_results(plan)
         if summed != Counter(plan.program.sums):
             raise Broken("the gradients of parameters are not summed up once each")

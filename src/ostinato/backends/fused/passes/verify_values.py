@@ -152,4 +152,3 @@ class Forms:
         for form in forms:
             count.update(dict(form))
         return frozenset(count.items())
-
