@@ -36,7 +36,7 @@ def check_passes(source: Source) -> str | None:
     xs = torch.randn(STEPS, ROWS, *source.x, dtype=torch.float64)
     starts = [torch.randn(ROWS, *s, dtype=torch.float64) for s in source.states]
     try:
-        recording = record(cell, [xs], xs, tuple(starts))
+        recording = record(cell, xs, tuple(starts))
         step = lower(recording, torch.float64, {id(p): n for n, p in cell.named_parameters()})
     except Refusal as refusal:
         return str(refusal)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, ClassVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_unflatten
 
 from ostinato import _tree
@@ -15,7 +16,7 @@ from ostinato.backends.base import Backend
 from ostinato.backends.call import Call, in_transform
 from ostinato.backends.fused.dense import KINDS
 from ostinato.backends.fused.execute import Job, Unrolled, run_forward
-from ostinato.backends.fused.identity import Identity, identify
+from ostinato.backends.fused.identity import PLAIN_TENSORS, Identity, identify
 from ostinato.backends.fused.loop import num_shards
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.outside import Outside, outside
@@ -24,6 +25,7 @@ from ostinato.backends.fused.record import Refusal, record
 from ostinato.backends.fused.report import account, summary
 from ostinato.backends.fused.reverse import Wanted
 from ostinato.backends.fused.rows import Rows, dense_rows, ragged_rows
+from ostinato.backends.fused.surroundings import Snapshot, apart
 from ostinato.cell import Lift
 from ostinato.typing import State, Tree
 
@@ -40,6 +42,8 @@ class Lowered:
     step: Step | None
     refusal: str | None
     outside: Outside | None = None
+    changes: frozenset[int] = frozenset()
+    """The parts of the key that the step itself changes, where that is why it is refused."""
     recipes: dict[Wanted | None, Recipe] = field(default_factory=dict[Any, Recipe])
 
 
@@ -49,7 +53,8 @@ class Seen:
 
     call: Call
     lowered: Lowered
-    modules: list[nn.Module]
+    tensors: list[Tensor]
+    places: list[tuple[Any, Any]]
 
 
 @final
@@ -60,6 +65,8 @@ class Fused(Backend):
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Lowered] = {}
+        self._restless: dict[tuple[Any, ...], Lowered] = {}
+        """Cells whose steps change them, by their keys without what changes."""
         self._last = threading.local()
 
     def refuse(self, call: Call) -> str | None:
@@ -69,25 +76,40 @@ class Fused(Backend):
         found = identify(call)
         if found.hooked is not None:
             return f"{type(found.hooked).__name__} has hooks, which a compiled loop would not call"
-        seen = self._last.seen = Seen(call, self.lowered(call, found), found.modules)
+        if found.odd is not None:
+            return found.odd
+        seen = self._last.seen = self.look(call, found)
         return seen.lowered.refusal
+
+    def look(self, call: Call, found: Identity) -> Seen:
+        """A call with the recording of its cell."""
+        return Seen(call, self.lowered(call, found), found.tensors, found.places)
 
     def lowered(self, call: Call, found: Identity) -> Lowered:
         """The cell as a step, recorded anew where something about it has changed."""
         key = found.key
-        known = self._known.get(key)
+        known = self._known.get(key) or self.restless(key)
         if known is None:
-            known = self._known[key] = lower_cell(call, found)
-            for old in list(self._known)[:-KNOWN]:
-                self._known.pop(old, None)
+            known = lower_cell(call, found)
+            family = self._restless if known.changes else self._known
+            family[without(key, known.changes)] = known
+            for old in list(family)[:-KNOWN]:
+                family.pop(old, None)
         return known
+
+    def restless(self, key: tuple[Any, ...]) -> Lowered | None:
+        """A cell that was refused as its step changes it, whatever it has changed to since."""
+        for known in {lowered.changes for lowered in self._restless.values()}:
+            found = self._restless.get(without(key, known))
+            if found is not None and found.changes == known:
+                return found
+        return None
 
     def seen(self, call: Call) -> Seen:
         """The call as `refuse` saw it."""
         last: Seen | None = self._last.__dict__.pop("seen", None)
         if last is None or last.call is not call:
-            found = identify(call)
-            last = Seen(call, self.lowered(call, found), found.modules)
+            last = self.look(call, identify(call))
         assert last.lowered.step is not None, last.lowered.refusal
         return last
 
@@ -100,6 +122,8 @@ class Fused(Backend):
     def recipe(self, call: Call) -> Recipe:
         """The plans that a call would run by, with those of the backward where it needs one."""
         with torch.enable_grad():
+            # a step may ask whether gradients are recorded: this one is another recording
+            self._last.__dict__.pop("seen", None)
             return self.job(call)[0].recipe
 
     def job(self, call: Call) -> tuple[Job, list[Tensor], list[Tensor]]:
@@ -108,7 +132,7 @@ class Fused(Backend):
         lowered, rows = seen.lowered, rows_of(call)
         assert lowered.step is not None
         assert lowered.outside is not None
-        params = lowered.outside.values(seen.modules)
+        params = lowered.outside.values(seen.tensors)
         starts = start_rows(call, rows, lowered.step)
         recipe = recipe_of(lowered, call, starts, params)
         job = Job(recipe, rows, len(call.x_leaves), len(starts), call.num_steps, call.batch_size)
@@ -139,7 +163,7 @@ def refuse_leaves(call: Call) -> str | None:
             return f"needs CPU tensors, got {leaf.device}"
         if leaf.dtype not in KINDS and leaf.dtype != torch.bool:
             return f"computes in float32 and float64, got {leaf.dtype}"
-        if type(leaf) not in (Tensor, nn.Parameter):
+        if type(leaf) not in PLAIN_TENSORS:
             return f"takes plain tensors, got {type(leaf).__name__}"
     if call.batch_size == 0:
         return "a batch without rows"
@@ -155,17 +179,46 @@ def dtype_of(call: Call) -> torch.dtype:
 
 
 def lower_cell(call: Call, found: Identity) -> Lowered:
-    """Record and lower a cell, or note in words why not."""
-    held = tuple(found.held)
+    """Record and lower a cell, or note in words why not. The cell is afterwards as it was."""
+    held, before = tuple(found.held), Snapshot(found)
+    names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
     try:
-        names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
-        recording = record(call.cell, call.x_leaves, call.xs, call.state)
-        if identify(call).key != found.key:
-            raise Refusal("the step changes attributes of the cell")
+        recording = apart(lambda: record(call.cell, call.xs, call.state, call.batch_size))
+        changed = changes(found, identify(call))
+        if changed:
+            what = ", ".join(before.changed()) or "what it depends on"
+            said = f"the step changes {what}, and would do so once in place of at every step"
+            return Lowered(held, None, said, changes=changed)
         step = lower(recording, dtype_of(call), names)
-        return Lowered(held, step.without_tensors(), None, outside(step, found.modules))
+        return Lowered(held, step.without_tensors(), None, outside(step, found.tensors))
     except Refusal as refusal:
-        return Lowered(held, None, str(refusal))
+        return Lowered(held, None, str(refusal), changes=changes(found, identify(call)))
+    except Exception as error:
+        return Lowered(held, None, fault(error))
+    finally:
+        before.restore()
+
+
+def fault(error: Exception) -> str:
+    """The refusal of what the compiler should have been able to do, or to refuse in words."""
+    return (
+        f"the compiler fails on it, which is a fault of ours that we would like to hear of "
+        f"({type(error).__name__}: {error})"
+    )
+
+
+def changes(before: Identity, after: Identity) -> frozenset[int]:
+    """The parts of the key that a step has changed; -1 where it is tensors that it replaced."""
+    pairs = enumerate(zip_longest(before.parts, after.parts))
+    found = {i for i, (old, new) in pairs if old != new}
+    if list(map(id, before.tensors)) != list(map(id, after.tensors)):
+        found.add(-1)
+    return frozenset(found)
+
+
+def without(key: tuple[Any, ...], parts: frozenset[int]) -> tuple[Any, ...]:
+    """A key but for some of its parts."""
+    return tuple(part for i, part in enumerate(key) if i not in parts) if parts else key
 
 
 def rows_of(call: Call) -> Rows:

@@ -24,6 +24,8 @@ from ostinato.backends.fused.watch import Watch
 from ostinato.typing import State, Tree
 
 PLAIN = (Tensor, nn.Parameter)
+GONE = (AttributeError, IndexError, KeyError, ValueError)
+"""What is raised where a tensor was, and nothing is any more."""
 LONG = 1 << 17
 """Multiplications of a step from which other Python threads may run meanwhile."""
 
@@ -38,11 +40,12 @@ class Stream:
     def __init__(self, call: Call, seen: Seen) -> None:
         lowered = seen.lowered
         assert lowered.outside is not None
-        self.cell, self.outside, self.modules = call.cell, lowered.outside, seen.modules
+        self.cell, self.outside = call.cell, lowered.outside
+        self.tensors, self.found_at = seen.tensors, seen.places
         self.shape, self.dtype = call.xs.shape[1:], call.xs.dtype
         # what is written to in any mode must not be made in inference mode
         with torch.inference_mode(False), torch.no_grad():
-            params = self.outside.values(self.modules)
+            params = self.outside.values(self.tensors)
             self.recipe = recipe_of(lowered, call, call.state_leaves, params)
             # first of all, as the text of kernels adds buffers of its own to the plan
             kernels = self.recipe.kernels
@@ -115,16 +118,11 @@ class Stream:
         self.computed = any(storage(p) not in lasting for p in self.params)
         self.places = [(place, name, t, t.data_ptr(), dense(t)) for place, name, t in own]
 
-    def captured(self) -> list[tuple[dict[str, Any], str, Tensor]]:
+    def captured(self) -> list[tuple[Any, Any, Tensor]]:
         """The tensors that a step reads, as they are now, and where each is found."""
-        found: list[tuple[dict[str, Any], str, Tensor]] = []
+        found: list[tuple[Any, Any, Tensor]] = []
         for source in self.outside.sources:
-            if isinstance(source, Tensor):
-                place, name = {"": source}, ""
-            else:
-                number, kind, name = source
-                own = self.modules[number].__dict__
-                place = own[kind] if kind else own
+            place, name = self.found_at[source] if isinstance(source, int) else ((source,), 0)
             found.append((place, name, place[name]))
         return found
 
@@ -135,21 +133,28 @@ class Stream:
 
     def in_place(self) -> bool:
         """Whether the tensors of the cell are where they were."""
-        for place, name, tensor, address, is_dense in self.places:
-            if place.get(name) is not tensor or tensor.data_ptr() != address:
-                return False
-            if is_dense is not None and tensor.is_contiguous() is not is_dense:
-                return False
+        try:
+            for place, name, tensor, address, is_dense in self.places:
+                if place[name] is not tensor or tensor.data_ptr() != address:
+                    return False
+                if is_dense is not None and tensor.is_contiguous() is not is_dense:
+                    return False
+        except GONE:
+            return False
         return True
 
     def follow(self) -> bool:
         """Read the tensors of the cell where they are now; False if some are of another form."""
-        for place, name, tensor, _, _ in self.places:
-            now = place.get(name)
-            if type(now) not in PLAIN or form(now) != form(tensor):
-                return False
+        try:
+            self.tensors = [place[name] for place, name in self.found_at]
+            now = [place[name] for place, name, _, _, _ in self.places]
+        except GONE:
+            return False
+        pairs = zip(now, self.places, strict=True)
+        if any(type(t) not in PLAIN or form(t) != form(was) for t, (_, _, was, _, _) in pairs):
+            return False
         with torch.no_grad():
-            self.place_params(self.outside.values(self.modules))
+            self.place_params(self.outside.values(self.tensors))
         return True
 
     def load(self, state: State) -> None:
@@ -189,7 +194,7 @@ class Stream:
         ):
             return None
         if self.computed:
-            self.place_params(self.outside.values(self.modules))
+            self.place_params(self.outside.values(self.tensors))
         for memory, kind in self.draws:
             memory.uniform_() if kind == "rand" else memory.normal_()
         if not x.is_contiguous():

@@ -149,9 +149,12 @@ class Follower:
             raise Broken("the gradients of parameters are not summed up once each")
 
     def prepare(self, plan: Plan) -> None:
-        """What lies in memory before a run."""
+        """What lies in memory before a run; of params what kernels read, which is no weight."""
+        read = {b for k in plan.kernels() if k.body is not None for b in k.body.buffers}
         for v, place in plan.homes.items():
             if v.op not in ("input", "param") or place.buffer.role[0] in ("after", "record"):
+                continue
+            if v.op == "param" and place.buffer not in read:
                 continue
             whole = self.memory.all(place.buffer)
             if v in self.names.carries and place.buffer.role[0] != "held":
@@ -192,7 +195,7 @@ class Follower:
         return self.names.of(v, self.t)
 
     def within(self, at: np.ndarray, buffer: Buffer, name: str) -> None:
-        if at.size and not (0 <= at.min() and at.max() < buffer.width):
+        if at.size and not (at.min() >= 0 and at.max() < buffer.width):
             raise self.broken(f"{name} reaches beyond {buffer.name}")
 
     def need(self, buffer: Buffer, at: np.ndarray, v: Value) -> None:

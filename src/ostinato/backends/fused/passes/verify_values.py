@@ -80,7 +80,7 @@ def _assemble(v: Value) -> str:
         at = places(offset, part.shape, strides)
         if at.size and (at.min() < 0 or at.max() >= v.size):
             return f"{part.name} reaches beyond it"
-        if used[at].any() or len(np.unique(at)) < len(at):
+        if used[at].any() or (np.bincount(at, minlength=v.size) > 1).any():
             return f"{part.name} stands where another part stands"
         used[at] = True
     return ""
