@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules import module as module_file
 
 from ostinato import _padding, _tree
 from ostinato.cell import Cell
@@ -78,6 +79,16 @@ def in_autocast(device: torch.device) -> bool:
     """Whether autocast is on for a device; False for those that have none, such as meta."""
     kind = device.type
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Where a module keeps what is called before and after it; those of all modules have such names."""
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether a module has hooks, or all modules have: they are to be called at every step."""
+    own = module.__dict__
+    return any(own[name] or getattr(module_file, f"_global{name}") for name in HOOKS)
 
 
 def in_transform() -> bool:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _tree
-from ostinato.backends.base import Backend
+from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, in_autocast
 from ostinato.cell import Cell
 from ostinato.errors import DtypeError, ShapeError, StateError
@@ -33,13 +33,22 @@ class Eager(Backend):
 
     name: ClassVar[str] = "eager"
 
-    def refuse(self, call: Call) -> str | None:
-        return None
+    def accept(self, call: Call) -> Run:
+        return Loop(call)
 
-    def describe(self, call: Call) -> str:
+
+@final
+class Loop(Run):
+    """A call, step by step."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def describe(self) -> str:
         return "a Python loop over the steps"
 
-    def run(self, call: Call) -> tuple[Tree, State]:
+    def run(self) -> tuple[Tree, State]:
+        call = self.call
         xs, state = steps(call.masked(call.xs)), call.state
         masks = None if call.mask is None else call.mask.unbind(0)
         resets = None if call.resets is None else call.resets.unbind(0)

@@ -32,6 +32,8 @@ class Job:
     num_states: int
     steps: int
     batch: int
+    draws: list[Tensor] | None = None
+    """The random numbers of the step's draws, [records, ...]; None for new ones."""
 
     def split(self, tensors: tuple[Any, ...]) -> tuple[Any, Any, Any]:
         """xs, starts and params."""
@@ -127,13 +129,14 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
     """What a call brings, contiguous and in the program's dtype."""
     recipe, rows = job.recipe, job.rows
     xs, starts, params = job.split(tensors)
-    dtype = recipe.dtype
+    dtype, given = recipe.dtype, job.draws
     blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
     for i, x in enumerate(xs):
         blocks["x", i] = records(dense(x, dtype), rows)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
-        blocks["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype)
+        size = (rows.num_records, *draw.shape)
+        blocks["draw", i] = make(*size, dtype=dtype, device="cpu") if given is None else given[i]
     for carry, start in zip(recipe.forward.program.carries, starts, strict=True):
         blocks["held" if carry.held else "start", carry.index] = dense(start, dtype)
     return blocks

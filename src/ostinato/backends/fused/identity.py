@@ -27,16 +27,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as module_file
 
-from ostinato.backends.call import Call
+from ostinato.backends.call import Call, hooked
 from ostinato.backends.fused.code_names import FIXED, Attributes, facts_of, is_trusted
 from ostinato.typing import Tree
 
 OWN = frozenset(vars(nn.Module())) - {"training"}
 """Attributes by which nn.Module does its work; what they hold is read one by one."""
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
 TEXT = frozenset((str, bytes, type(None), torch.dtype, torch.Size, torch.device, type(...), slice))
 NUMBERS = frozenset((int, float, bool, complex))
 """Kinds that equal each other across types: 1 and True are not the same step."""
@@ -115,7 +112,7 @@ class Identity:
             if child is not None:
                 self.visit(child)
         parts.append(len(state["_modules"]))
-        if self.hooked is None and any(state[hooks] for hooks in HOOKS):
+        if self.hooked is None and hooked(module):
             self.hooked = module
 
     def mention(self, container: Any, key: Any) -> None:
@@ -279,8 +276,6 @@ def identify(call: Call) -> Identity:
         form(call.xs, 2), form(call.state, 1),
     )  # fmt: skip
     made.visit(call.cell)
-    if any(getattr(module_file, hooks) for hooks in GLOBAL_HOOKS):
-        made.hooked = call.cell
     return made
 
 

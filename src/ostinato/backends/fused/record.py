@@ -360,3 +360,28 @@ def scaled(batch_size: int) -> Callable[[Tensor | None, Tensor | None], bool]:
         return many.dim() == one.dim() and all(n in (m, m * batch_size) for n, m in pairs)
 
     return check
+
+
+def spelled(recording: Recording) -> str:
+    """All that a recording says, as text: two of one text are the same step."""
+    numbers: dict[int, int] = {}
+
+    def word(value: Any) -> str:
+        if isinstance(value, Tensor):
+            first = id(value) not in numbers
+            number = numbers.setdefault(id(value), len(numbers))
+            return f"t{number}" + (f" {list(value.shape)} {value.dtype}" if first else "")
+        return repr(value)
+
+    def words(tree: Any) -> str:
+        return ", ".join(map(word, tree_leaves(tree)))
+
+    lines = [words((recording.xs, recording.states))]
+    for op in recording.ops:
+        about = (op.differentiable, op.passes, op.args, sorted(op.kwargs.items(), key=str))
+        lines.append(f"{words(op.results)} = {op.name} {words(about)}")
+    for one in recording.captured.values():
+        constant = one.tensor.tolist() if one.fresh else ""
+        lines.append(f"{word(one.tensor)} {one.tensor.requires_grad} {constant}")
+    lines.append(words((recording.y, recording.after)))
+    return "\n".join(lines)

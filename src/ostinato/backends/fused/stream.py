@@ -16,9 +16,10 @@ from torch.utils._pytree import tree_unflatten
 
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
-from ostinato.backends.fused.backend import Fused, Seen, recipe_of
+from ostinato.backends.fused.backend import Fused, Seen
 from ostinato.backends.fused.listing import WORDS, Listing, runner
 from ostinato.backends.fused.passes.plan import Plan
+from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.report import multiplications, summary
 from ostinato.backends.fused.watch import Watch
 from ostinato.typing import State, Tree
@@ -37,7 +38,7 @@ class Stream:
     halves: a step reads one and writes the other.
     """
 
-    def __init__(self, call: Call, seen: Seen) -> None:
+    def __init__(self, call: Call, seen: Seen, recipe: Recipe) -> None:
         lowered = seen.lowered
         assert lowered.outside is not None
         self.cell, self.outside = call.cell, lowered.outside
@@ -46,7 +47,7 @@ class Stream:
         # what is written to in any mode must not be made in inference mode
         with torch.inference_mode(False), torch.no_grad():
             params = self.outside.values(self.tensors)
-            self.recipe = recipe_of(lowered, call, call.state_leaves, params)
+            self.recipe = recipe
             # first of all, as the text of kernels adds buffers of its own to the plan
             kernels = self.recipe.kernels
             self.half = 0
@@ -244,12 +245,13 @@ def dense(t: Tensor) -> bool | None:
 
 def open_stream(fused: Fused, call: Call) -> Stream | str:
     """A stream for a call of one step with one tensor, or why there is none."""
-    reason = fused.refuse(call)
-    if reason is not None:
-        return reason
-    seen, leaves = fused.seen(call), call.state_leaves
-    step = seen.lowered.step
+    seen, leaves = fused.look(call), call.state_leaves
+    if isinstance(seen, str):
+        return seen
+    lowered = seen.lowered
+    step, around = lowered.step, lowered.outside
     assert step is not None
+    assert around is not None
     if not leaves:
         return "there is no state to keep"
     if any(v.op != "input" for v in step.states):
@@ -259,4 +261,5 @@ def open_stream(fused: Fused, call: Call) -> Stream | str:
         return "the state changes its shape"
     if any(t.is_floating_point() and t.dtype != call.xs.dtype for t in leaves):
         return f"the state is not {call.xs.dtype}, as x is"
-    return Stream(call, seen)
+    recipe = lowered.recipe(call, leaves, around.values(seen.tensors))
+    return recipe if isinstance(recipe, str) else Stream(call, seen, recipe)
