@@ -70,8 +70,10 @@ class Lifted(Run):
 
     def run(self) -> tuple[Tree, State]:
         call = self.call
-        module = cast("Lift", call.cell).module
-        return call.masked(module(call.masked(call.xs))), call.state
+        module, xs = cast("Lift", call.cell).module, call.masked(call.xs)
+        if any(getattr(part, "inplace", False) for part in module.modules()):
+            xs = _tree.map(torch.clone, xs)
+        return call.masked(module(xs)), call.state
 
 
 @final
@@ -155,7 +157,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
     """One layer, one direction, over [T, B, I], all steps there."""
     if isinstance(cell, LSTM) and cell.proj_size and xs.device.type == "cpu":
         # the padded kernel warns at every call that oneDNN has no projections; this one does not
-        all_rows = torch.full((xs.shape[0],), xs.shape[1])
+        all_rows = torch.full((xs.shape[0],), xs.shape[1], device="cpu")
         ys, state = packed_kernel(cell, xs.flatten(0, 1), all_rows, state)
         return ys.view(*xs.shape[:2], cell.proj_size), state
     # layers, dropout, reserve for the backward, bidirectional, batch first

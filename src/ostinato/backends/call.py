@@ -69,10 +69,15 @@ def initial_state(
     cell: Cell, sample: Tensor, batch_size: int, device: torch.device | str | None = None
 ) -> State:
     """The cell's initial state, in the dtype of its parameters, else of xs; where xs is."""
-    dtype = next((p.dtype for p in cell.parameters() if p.is_floating_point()), None)
-    if dtype is None and sample.is_floating_point():
+    dtype = next((p.dtype for p in cell.parameters() if is_numeric(p)), None)
+    if dtype is None and is_numeric(sample):
         dtype = sample.dtype
     return cell.initial_state(batch_size, dtype=dtype, device=device or sample.device)
+
+
+def is_numeric(t: Tensor) -> bool:
+    """Whether a tensor holds numbers that a state may be made of: floats, or complex ones."""
+    return t.is_floating_point() or t.is_complex()
 
 
 def in_autocast(device: torch.device) -> bool:

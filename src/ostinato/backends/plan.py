@@ -12,6 +12,7 @@ from ostinato import _tree
 from ostinato.backends.aten import Aten
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, hooked
+from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import Eager
 from ostinato.backends.fused.backend import Fused
 from ostinato.cell import Cell, Lift
@@ -97,6 +98,7 @@ class Segment:
         return "\n".join([body, *(" " * 44 + f" {refusal}" for refusal in self.refusals)])
 
 
+@closed
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
     return _execute(call, resolve(name), journal, 0)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ostinato.cell import Cell, check_module, zeros
 from ostinato.errors import ArgumentError, DtypeError
-from ostinato.typing import State, Tree
+from ostinato.typing import State, Tree, is_whole
 
 Sizes: TypeAlias = "int | list[int] | tuple[Sizes, ...]"
 """The width of a tensor [B, H], the sizes of one [B, ...], or a tuple with one for each."""
@@ -50,7 +50,7 @@ class Recurrence(Cell):
         self.module = module
         self.hidden_size = hidden_size
         size = None if isinstance(module, Cell) else getattr(module, "input_size", None)
-        self.input_size = size if isinstance(size, int) else None
+        self.input_size = int(size) if is_whole(size) else None
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
         def start(sizes: Sizes) -> Tree:
@@ -94,6 +94,6 @@ def positive(sizes: object) -> bool:
     """Whether these are sizes, and all at least 1."""
     if isinstance(sizes, (tuple, list)):
         several = cast("tuple[object, ...] | list[object]", sizes)
-        flat = isinstance(sizes, tuple) or all(isinstance(n, int) for n in several)
+        flat = isinstance(sizes, tuple) or all(is_whole(n) for n in several)
         return len(several) > 0 and flat and all(map(positive, several))
-    return isinstance(sizes, int) and not isinstance(sizes, bool) and sizes >= 1
+    return is_whole(sizes) and sizes >= 1

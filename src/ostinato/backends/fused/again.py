@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,8 +50,8 @@ def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[T
 
 def ranges(starts: Tensor, counts: Tensor) -> Tensor:
     """The numbers from each start on, as many as its count says."""
-    parts = [torch.arange(a, a + n) for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
-    return torch.cat(parts)
+    parts = [np.arange(a, a + n) for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def in_records(x: Tensor, rows: Rows) -> Tensor:

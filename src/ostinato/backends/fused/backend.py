@@ -139,7 +139,7 @@ def rows_of(call: Call) -> Rows:
         return dense_rows(call.num_steps, call.batch_size, call.reverse, shards)
     mask = call.mask
     if mask is None:
-        mask = torch.ones(call.num_steps, call.batch_size, dtype=torch.bool)
+        mask = torch.ones(call.num_steps, call.batch_size, dtype=torch.bool, device="cpu")
     return ragged_rows(mask, call.resets, call.reverse, num_shards(call.batch_size))
 
 

@@ -28,7 +28,7 @@ GELU_CUBE, GELU_SCALE = 0.044715, 0.7978845608028654
 MISH_BORDER = 20.0
 
 
-FOLDED: dict[str, Callable[..., float]] = {
+FOLDED: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
 }  # fmt: skip
 """What is worked out at once where all arguments are constants."""
@@ -213,7 +213,8 @@ class Root(torch.autograd.Function):
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        (g,) = grads
         (out,) = ctx.saved_tensors
         return (g / (out * 2)).masked_fill(out == 0, 0)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import Value, topological
+from ostinato.backends.fused.views import places
 
 
 def interpret(
@@ -31,7 +32,7 @@ def evaluate(
     if v.op == "const":
         number = v.attrs[0]
         if v.dtype == "b":
-            return torch.tensor(number == "True")
+            return torch.tensor(number == "True", device="cpu")
         return sample.new_tensor(float(number))  # pyright: ignore
     if v.op == "param":
         return params[int(v.attrs[0])].to(sample.dtype).expand(rows, *v.shape)  # pyright: ignore
@@ -64,18 +65,13 @@ def read(stored: Tensor, v: Value) -> Tensor:
     """A view, entry by entry, by strides over the dense rows."""
     offset, strides = v.attrs
     rows, dense = stored.shape[0], stored.reshape(stored.shape[0], -1)
-    places = torch.full((), offset)  # pyright: ignore
-    for n, stride in zip(v.shape, strides, strict=True):  # pyright: ignore
-        places = places[..., None] + torch.arange(n) * stride
-    return dense[:, places.reshape(-1)].reshape(rows, *v.shape)
+    at = torch.from_numpy(places(offset, v.shape, strides))  # pyright: ignore
+    return dense[:, at].reshape(rows, *v.shape)
 
 
 def assemble(parts: list[Tensor], v: Value, rows: int) -> Tensor:
     """Parts in their places, zeros elsewhere."""
     out = parts[0].new_zeros(rows, v.size)
     for part, a, (offset, strides) in zip(parts, v.args, v.attrs, strict=True):  # pyright: ignore
-        places = torch.full((), offset)
-        for n, stride in zip(a.shape, strides, strict=True):
-            places = places[..., None] + torch.arange(n) * stride
-        out[:, places.reshape(-1)] = part.reshape(rows, -1)
+        out[:, torch.from_numpy(places(offset, a.shape, strides))] = part.reshape(rows, -1)
     return out.reshape(rows, *v.shape)

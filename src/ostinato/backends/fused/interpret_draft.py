@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,9 +30,10 @@ from ostinato.backends.fused.passes.plan import (
     Same,
     Store,
 )
-from ostinato.backends.fused.passes.plan_memory import PlanMemory, places
-from ostinato.backends.fused.program import Program, Sum
+from ostinato.backends.fused.passes.plan_memory import PlanMemory
+from ostinato.backends.fused.program import Gram, Program, Sum
 from ostinato.backends.fused.recipe import Draft
+from ostinato.backends.fused.views import places
 
 FLOAT = torch.float64
 
@@ -182,7 +184,7 @@ def run_backward(
 
 def zero_gradients(draft: Draft, given: Given) -> dict[int, Tensor]:
     """Zeros for the gradients of all params."""
-    return {i: torch.zeros(p.shape, dtype=FLOAT) for i, p in enumerate(given.params)}
+    return {i: torch.zeros(p.shape, dtype=FLOAT, device="cpu") for i, p in enumerate(given.params)}
 
 
 def add_sum(dparams: dict[int, Tensor], s: Sum, value: Tensor) -> None:
@@ -191,7 +193,7 @@ def add_sum(dparams: dict[int, Tensor], s: Sum, value: Tensor) -> None:
     dparams[s.param].view(-1).index_add_(0, torch.from_numpy(at), value.reshape(-1))
 
 
-def add_gram(dparams: dict[int, Tensor], gram: object, d: Tensor, a: Tensor) -> None:
+def add_gram(dparams: dict[int, Tensor], gram: Gram, d: Tensor, a: Tensor) -> None:
     """Add d outer a, over all rows, to its part of the gradient of a weight."""
     n, k = d.shape[-1], a.shape[-1]
     outer = d.reshape(-1, n).T @ a.reshape(-1, k)
@@ -356,8 +358,8 @@ class PlanRun:
         """A value over the loops of a nest; what was computed once a row is spread over them."""
         if v.op == "const":
             if v.dtype == "b":
-                return torch.tensor(v.attrs[0] == "True")
-            return torch.tensor(float(str(v.attrs[0])), dtype=FLOAT)
+                return torch.tensor(v.attrs[0] == "True", device="cpu")
+            return torch.tensor(float(str(v.attrs[0])), dtype=FLOAT, device="cpu")
         found = self.known[v]
         if found.dim() == 1 and nest.shape:
             return found.view(-1, *(1 for _ in nest.shape))
@@ -369,8 +371,13 @@ class PlanRun:
         value = self.value(store.value, nest).to(FLOAT).expand(self.given.rows, *r.shape)
         flat, rows = value.reshape(self.given.rows, -1).numpy(), self.rows(store.place)
         if store.combine == "sum":
-            np.add.at(rows, (slice(None), at), flat)
+            np.add.at(rows, every_row(at), flat)
         elif store.combine == "amax":
-            np.maximum.at(rows, (slice(None), at), flat)
+            np.maximum.at(rows, every_row(at), flat)
         else:
             rows[:, at] = flat
+
+
+def every_row(at: np.ndarray) -> Any:
+    """The index of these entries in every row."""
+    return slice(None), at

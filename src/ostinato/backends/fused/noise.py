@@ -31,7 +31,9 @@ class Fed(TorchDispatchMode):
         kwargs = kwargs or {}
         name = str(func).removeprefix("aten.")
         make = MAKERS.get(name)
-        if make is None or (name.startswith("native_dropout") and (not args[2] or args[1] in (0, 1))):
+        if make is None or (
+            name.startswith("native_dropout") and (not args[2] or args[1] in (0, 1))
+        ):
             return func(*args, **kwargs)
         like = kwargs.get("dtype") or next(
             (a.dtype for a in args if isinstance(a, Tensor)), torch.get_default_dtype()

@@ -200,7 +200,7 @@ class Recorder(TorchDispatchMode):
 def overlap(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors of one storage have an entry in common."""
     size = a.untyped_storage().nbytes() // a.element_size()
-    used = torch.zeros(size, dtype=torch.bool)
+    used = torch.zeros(size, dtype=torch.bool, device="cpu")
     used.as_strided(a.shape, a.stride(), a.storage_offset()).fill_(True)
     return bool(used.as_strided(b.shape, b.stride(), b.storage_offset()).any())
 

@@ -61,7 +61,8 @@ class Lowered:
         try:
             recipe = make_recipe(self.step, dtype_of(call), wanted)
             recipe.kernels  # noqa: B018  (compiled now, as a failure is a refusal)
-            wrong = self_check(Trial(call, recipe, self.outside, wanted, self.digest))
+            trial = Trial(call, recipe, self.outside, wanted, self.digest)
+            wrong = apart(lambda: self_check(trial))
         except Exception as error:
             return fault(error)
         return recipe if wrong is None else wrong
@@ -151,9 +152,7 @@ def dtype_of(call: Call) -> torch.dtype:
     return next((t.dtype for t in leaves if t.is_floating_point()), torch.float32)
 
 
-def wanted_of(
-    call: Call, starts: Sequence[Tensor], params: Sequence[Tensor]
-) -> Wanted | None:
+def wanted_of(call: Call, starts: Sequence[Tensor], params: Sequence[Tensor]) -> Wanted | None:
     """Whose gradients a call may be asked for; None where there is nothing to differentiate."""
     xs = call.x_leaves
     if not torch.is_grad_enabled():

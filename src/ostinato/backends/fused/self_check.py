@@ -28,7 +28,6 @@ from ostinato.backends.fused.outside import Outside
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.reverse import Wanted
 from ostinato.backends.fused.rows import dense_rows
-from ostinato.backends.fused.surroundings import apart
 from ostinato.cell import Cell
 
 STEPS, ROWS = 3, 2
@@ -94,7 +93,7 @@ def difference(
 ) -> str | None:
     """The first result that is further from the loop's than rounding explains.
 
-    How much rounding there is in the loop is read off ``other``, its results in the other precision.
+    How much rounding there is in the loop is read off ``other``: it in the other precision.
     """
     for name, right in want.items():
         if not right.is_floating_point() or not right.numel():
@@ -132,7 +131,9 @@ class Small:
         self.xs = _tree.map(lambda t: self.draw(t, (STEPS, self.rows, *t.shape[2:])), call.xs)
         self.state = _tree.map(lambda t: self.draw(t, (self.rows, *t.shape[1:])), call.state)
         self.draws = [
-            self.draw(torch.empty(0, dtype=self.dtype), (STEPS, self.rows, *d.shape), d.kind)
+            self.draw(
+                torch.empty(0, dtype=self.dtype, device="cpu"), (STEPS, self.rows, *d.shape), d.kind
+            )
             for d in trial.recipe.step.draws
         ]
 
@@ -177,7 +178,7 @@ class Small:
         with torch.set_grad_enabled(self.trial.wanted is not None):
             call = self.call(cell, dtype)
             numbers = (d[t].to(dtype) for t in range(STEPS) for d in self.draws)
-            ys, state = apart(lambda: run_fed(call, numbers))
+            ys, state = run_fed(call, numbers)
             found = {f"y {i}": t for i, t in enumerate(_tree.leaves(ys))}
             moving = {c.index for c in self.trial.recipe.moving}
             ends = enumerate(_tree.leaves(state))
@@ -215,7 +216,9 @@ class Small:
         outs = [t for t in found.values() if t.requires_grad]
         if not outs or not leaves:
             return {}
-        weights = [torch.cos(torch.arange(t.numel(), device="cpu")).to(t).view(t.shape) for t in outs]
+        weights = [
+            torch.cos(torch.arange(t.numel(), device="cpu")).to(t).view(t.shape) for t in outs
+        ]
         grads = torch.autograd.grad(outs, list(leaves.values()), weights, materialize_grads=True)
         return dict(zip(leaves, grads, strict=True))
 

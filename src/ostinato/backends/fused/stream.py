@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_unflatten
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
 from ostinato.backends.fused.backend import Fused, Seen
+from ostinato.backends.fused.execute import dense
 from ostinato.backends.fused.listing import WORDS, Listing, runner
 from ostinato.backends.fused.passes.plan import Plan
 from ostinato.backends.fused.recipe import Recipe
@@ -77,7 +78,7 @@ class Stream:
 
     def room(self, *size: int) -> Tensor:
         """Memory that nobody has written to."""
-        return torch.empty(*size, dtype=self.dtype)
+        return torch.empty(*size, dtype=self.dtype, device="cpu")
 
     def write(self, kernels: dict[str, int], params: list[Tensor], rows: int) -> None:
         """The instructions, and a table of addresses for each half."""
@@ -110,14 +111,14 @@ class Stream:
         Tensors of the cell, and parts of them, are read where they lie. Others have been computed
         from these, and are to be computed anew for each step.
         """
-        self.params = [p.detach().to(self.dtype).contiguous() for p in params]
+        self.params = [dense(p, self.dtype) for p in params]
         for slot, index in self.param_slots:
             for table in self.tables:
                 table[slot] = self.params[index].data_ptr()
         own = self.captured()
         lasting = {storage(t) for _, _, t in own}
         self.computed = any(storage(p) not in lasting for p in self.params)
-        self.places = [(place, name, t, t.data_ptr(), dense(t)) for place, name, t in own]
+        self.places = [(place, name, t, t.data_ptr(), lies_dense(t)) for place, name, t in own]
 
     def captured(self) -> list[tuple[Any, Any, Tensor]]:
         """The tensors that a step reads, as they are now, and where each is found."""
@@ -198,8 +199,8 @@ class Stream:
             self.place_params(self.outside.values(self.tensors))
         for memory, kind in self.draws:
             memory.uniform_() if kind == "rand" else memory.normal_()
-        if not x.is_contiguous():
-            x = x.contiguous()
+        if not x.is_contiguous() or x.is_neg():
+            x = dense(x, self.dtype)
         half = self.half
         table = self.tables[half]
         table[self.x_slot] = x.data_ptr()
@@ -238,7 +239,7 @@ def storage(t: Tensor) -> int:
     return t.untyped_storage().data_ptr()
 
 
-def dense(t: Tensor) -> bool | None:
+def lies_dense(t: Tensor) -> bool | None:
     """Whether a matrix is contiguous; its transpose may have the same address and shape."""
     return t.is_contiguous() if t.dim() > 1 else None
 

@@ -54,8 +54,8 @@ def apart(run: Callable[[], T]) -> T:
 
 def foreign_random_state() -> tuple[Any, ...]:
     """Where Python's and NumPy's own random numbers stand, to be compared."""
-    kind, numbers, *rest = np.random.get_state()
-    return random.getstate(), kind, numbers.tobytes(), *rest
+    _, numbers, *rest = np.random.get_state(legacy=True)
+    return random.getstate(), np.asarray(numbers).tobytes(), *rest
 
 
 class Snapshot:
@@ -131,4 +131,3 @@ def put_back(container: Any, before: Any) -> None:
         container.set_state(before)
     else:
         container.bit_generator.state = before
-

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import module as module_file
 
-from ostinato.backends.fused.code_names import FIXED, facts_of, is_trusted
 from ostinato.backends.call import HOOKS
+from ostinato.backends.fused.code_names import FIXED, facts_of, is_trusted
 from ostinato.backends.fused.identity import NUMBERS, OWN, TEXT, Identity
 
 METHODS = ("forward", "step")
@@ -34,7 +34,9 @@ class Watch:
         self.attributes: list[tuple[dict[str, Any], Callable[..., Any], tuple[Any, ...], int]] = []
         self.children: list[tuple[dict[str, Any], list[Any]]] = []
         self.tensors: list[tuple[dict[str, Any], str, Any]] = []
-        self.hooks: list[dict[int, Any]] = [getattr(module_file, f"_global{name}") for name in HOOKS]
+        self.hooks: list[dict[int, Any]] = [
+            getattr(module_file, f"_global{name}") for name in HOOKS
+        ]
         self.deep: list[tuple[Any, Any]] = []
         """Objects whose content may change, and what it was."""
         self.named: list[tuple[Any, Any, Any]] = []

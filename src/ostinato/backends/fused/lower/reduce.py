@@ -62,7 +62,7 @@ def largest(ctx: Lowering, x: Operand, dim: int, keepdim: bool = False) -> tuple
     axis = ctx.axis(row, dim)
     source = row_value(ctx, row)
     top = ctx.graph.reduce("amax", source, (axis,))
-    order = ctx.constant(torch.arange(row.shape[axis], dtype=ctx.dtype))
+    order = ctx.constant(torch.arange(row.shape[axis], dtype=ctx.dtype, device="cpu"))
     value = barrier(ctx, "first", top, (axis,), source, order)
     shape = tuple(n for i, n in enumerate(row.shape) if i != axis)
     if not keepdim:

@@ -1,4 +1,4 @@
-"""Each kernel's row as loops with explicit statements: what is loaded, computed and stored, in turn.
+"""A kernel's row as loops with explicit statements: what is loaded, computed and stored, in turn.
 
 A value that a reduction or another reading of a stored value stands before has a higher level;
 loops run level by level. Statements of one level and shape share a loop. What comes out is all

@@ -66,11 +66,3 @@ def slots(buffer: Buffer, steps: int) -> int:
     return {
         "record": steps, "before": steps + 1, "after": steps + 1, "carry": 2, "carry_after": 2,
     }.get(buffer.clock, 1)  # fmt: skip
-
-
-def places(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """The entries that a reading reads, one for each index, in row-major order."""
-    found = np.array(offset)
-    for n, stride in zip(shape, strides, strict=True):
-        found = found[..., None] + np.arange(n) * stride
-    return found.reshape(-1)

@@ -29,9 +29,10 @@ from ostinato.backends.fused.passes.plan import (
     Same,
     Store,
 )
-from ostinato.backends.fused.passes.plan_memory import PlanMemory, places
+from ostinato.backends.fused.passes.plan_memory import PlanMemory
 from ostinato.backends.fused.passes.verify_values import Broken
 from ostinato.backends.fused.program import Carry
+from ostinato.backends.fused.views import places
 
 STEPS = 3
 """Enough for every state to be read once where a start lies and twice where a step has left it."""
@@ -343,7 +344,7 @@ class Follower:
 
 
 def of_one_step(buffer: Buffer) -> bool:
-    """Whether a buffer holds no more than one step and the next; what is held is the same at all."""
+    """Whether a buffer holds one step and the next only; what is held is the same at all steps."""
     return buffer.clock in ("row", "carry", "carry_after") and buffer.role[0] != "held"
 
 

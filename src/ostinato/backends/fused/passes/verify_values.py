@@ -14,11 +14,11 @@ import numpy as np
 
 from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import STORED, Value, topological
-from ostinato.backends.fused.passes.plan_memory import places
+from ostinato.backends.fused.views import places
 
 
 class Broken(AssertionError):
-    """A program or plan that would compute something else than the step: a fault of the compiler."""
+    """A program or plan that computes something else than the step: a fault of the compiler."""
 
 
 def check_values(roots: Sequence[Value]) -> None:
@@ -131,7 +131,8 @@ class Forms:
             alone = self.term("product", v.attrs, v.shape, a, w)
             return self.total(alone, self.made[start])
         if v.op == "view":
-            terms = self.made[v.args[0]]
+            (stored,) = v.args
+            terms = self.made[stored]
             return frozenset((self.number(("view", v.attrs, v.shape, t)), n) for t, n in terms)
         return self.term(v.op, v.attrs, v.shape, *v.args)
 
