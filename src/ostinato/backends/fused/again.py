@@ -17,6 +17,10 @@ from ostinato.backends.fused.ir import Value
 from ostinato.backends.fused.rows import COUNT, RECORD, ROW, Rows
 
 
+NONE = torch.from_numpy(np.zeros(0, np.int64))
+"""The places of no steps."""
+
+
 def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[Tensor, ...]:
     """(ys, last states), as `Unrolled` gives them, from the same tensors."""
     step, rows, dtype = job.recipe.step, job.rows, job.recipe.dtype
@@ -43,7 +47,10 @@ def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[T
         for c in carries:
             if not c.held:
                 states[c.index] = states[c.index].index_put((at,), values[c.after])
-    ys = [in_steps(job, torch.cat(y), torch.cat(places)) for y in found]
+    ys = [
+        in_steps(job, torch.cat(y or [flat[0].new_zeros(0, *o.shape)]), torch.cat(places or [NONE]))
+        for y, o in zip(found, outputs, strict=True)
+    ]
     final = slice(None) if rows.final_rows is None else rows.final_rows
     return (*ys, *(states[c.index][final] for c in carries if not c.held))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,27 @@ def evaluate(
     if v.attrs[0] == "first":
         (axis,) = v.attrs[1]  # pyright: ignore
         return args[1].max(axis + 1).values
+    if v.attrs[0] == "copy" and v.args[0] is not v.args[1]:
+        return Passed.apply(args[0], args[1])
     return args[0]
+
+
+class Passed(torch.autograd.Function):
+    """A value in the place of another one, whose gradient it is given."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, source: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        return None, grads[0]
 
 
 def read(stored: Tensor, v: Value) -> Tensor:

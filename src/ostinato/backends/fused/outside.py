@@ -105,7 +105,8 @@ def sources(step: Step, known: Sequence[Tensor]) -> Iterator[int | Tensor]:
         if id(t) in numbers:
             yield numbers[id(t)]
         elif one.fresh and not t.requires_grad:
-            yield t.detach()
+            # it may lie in the memory of an array of NumPy's, which its owner may change
+            yield t.detach().clone()
         else:
             raise Refusal(
                 f"the step reads a tensor {list(t.shape)} that is no attribute of the cell or of "

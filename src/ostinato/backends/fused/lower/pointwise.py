@@ -89,7 +89,12 @@ def masked_fill(ctx: Lowering, x: Operand, mask: Operand, value: Operand) -> Row
 def clamp(ctx: Lowering, x: Operand, low: Any = None, high: Any = None) -> Row:
     """Between two numbers, or beyond one of them."""
     if isinstance(low, Tensor) or isinstance(high, Tensor):
-        raise ctx.refuse("has tensors as borders")
+        row = ctx.row(x)
+        if low is not None:
+            row = where(ctx, ctx.pointwise("lt", row, low, dtype="b"), low, row)
+        if high is not None:
+            row = where(ctx, ctx.pointwise("gt", row, high, dtype="b"), high, row)
+        return row
     borders = (-math.inf if low is None else float(low), math.inf if high is None else float(high))
     if borders[0] > borders[1]:
         raise ctx.refuse("has a lower border above the upper one")

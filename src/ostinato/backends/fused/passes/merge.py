@@ -37,7 +37,7 @@ def find_sums(graph: Graph, roots: list[Value]) -> Sums:
     for v in order:
         for a in v.args:
             uses[a].append(v)
-    found = Sums(graph, other=set(roots))
+    found = Sums(graph, other={v.args[0] if v.op == "view" else v for v in roots})
     inner: set[Value] = set()
     for v in reversed(order):
         if is_add(v) and v not in inner:
@@ -209,7 +209,9 @@ def accumulated(program: Program, carry: Carry) -> Carry:
         total = rest[0]
         for term in rest[1:]:
             total = graph.pointwise("add", total, term)
-        total = graph.pointwise("copy", total, name=f"part_of_{after.name}")
+        # one of its own for each carry, as the product takes its place
+        own = ("copy", carry.index)
+        total = graph.make("pointwise", (total,), own, after.shape, "f", f"part_of_{after.name}")
     else:
         total, products = products[0], products[1:]
     for v in products:

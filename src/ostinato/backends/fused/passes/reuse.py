@@ -54,6 +54,9 @@ def take(
     spots: dict[Value, Reading] = {}
     for view in [*views, *([product] if direct else [])]:
         reading = reading_of(view, product)
+        if view is not product and (view in table.stored or not users[view]):
+            # somebody else reads the product under this view, at a time of its own
+            return {}
         ends = endings(table, direct if view is product else users[view], users)
         if ends is None:
             return {}

@@ -122,6 +122,10 @@ class Forms:
         return self.made[root]
 
     def form(self, v: Value) -> Form:
+        if v.op == "view":
+            (stored,) = v.args
+            terms = self.made[stored]
+            return frozenset((self.number(("view", v.attrs, v.shape, t)), n) for t, n in terms)
         if v.op == "pointwise" and v.function == "add":
             return self.total(*(self.spread(a, v.shape) for a in v.args))
         if v.op == "pointwise" and v.function == "copy":
@@ -130,10 +134,6 @@ class Forms:
             a, w, start = v.args
             alone = self.term("product", v.attrs, v.shape, a, w)
             return self.total(alone, self.made[start])
-        if v.op == "view":
-            (stored,) = v.args
-            terms = self.made[stored]
-            return frozenset((self.number(("view", v.attrs, v.shape, t)), n) for t, n in terms)
         return self.term(v.op, v.attrs, v.shape, *v.args)
 
     def spread(self, a: Value, shape: tuple[int, ...]) -> Form:
