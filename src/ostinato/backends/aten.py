@@ -100,7 +100,7 @@ class KernelRun(Run):
 
 def refuse_module(module: nn.Module) -> str | None:
     """Why a stateless module cannot be applied to all steps at once."""
-    if module._forward_pre_hooks:
+    if module.__dict__["_forward_pre_hooks"]:
         # as of spectral norm in training, which goes on a little at every call
         return f"{type(module).__name__} has hooks that may change it at every step"
     if type(module) in FEATUREWISE:

@@ -38,6 +38,35 @@ def build(source: Source) -> RandomCell:
 
 def check_passes(source: Source) -> str | None:
     """Compare a step with its forms after every pass; the refusal, if there is one."""
+    try:
+        return compare_passes(source)
+    except Wrong:
+        if not steady(source):
+            return "nobody can tell: the loop itself leaps where its input moves by 1e-13"
+        raise
+
+
+def steady(source: Source) -> bool:
+    """Whether the plain loop gives nearly the same where its input is nearly the same."""
+    found: list[dict[str, Tensor]] = []
+    for shift in (0.0, 1e-13):
+        cell = build(source)
+        xs = torch.randn(STEPS, ROWS, *source.x, dtype=torch.float64)
+        starts = [torch.randn(ROWS, *s, dtype=torch.float64) for s in source.states]
+        moved = [
+            t + shift * torch.cos(torch.arange(t.numel())).view(t.shape) for t in (xs, *starts)
+        ]
+        torch.manual_seed(0)
+        found.append(run_loop(cell, moved[0], moved[1:])[1])
+    try:
+        compare(*found, when="moved")
+    except Wrong:
+        return False
+    return True
+
+
+def compare_passes(source: Source) -> str | None:
+    """As `check_passes`; raises Wrong where a form differs."""
     cell = build(source)
     xs = torch.randn(STEPS, ROWS, *source.x, dtype=torch.float64)
     starts = [torch.randn(ROWS, *s, dtype=torch.float64) for s in source.states]

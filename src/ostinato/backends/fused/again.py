@@ -16,7 +16,6 @@ from ostinato.backends.fused.interpret import interpret
 from ostinato.backends.fused.ir import Value
 from ostinato.backends.fused.rows import COUNT, RECORD, ROW, Rows
 
-
 NONE = torch.from_numpy(np.zeros(0, np.int64))
 """The places of no steps."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -37,9 +38,11 @@ READS = frozenset((
 """Methods of tensors by which Python gets at their numbers past torch's operations."""
 GRADIENTS = frozenset((
     "register_hook", "register_post_accumulate_grad_hook", "backward", "retain_grad", "grad",
-    "requires_grad_", "requires_grad", "grad_fn", "is_leaf", "grad_fn",
+    "requires_grad_",
 ))  # fmt: skip
-"""What a step asks of autograd or does with it."""
+"""What a step does with autograd."""
+GRAPH = frozenset(("requires_grad", "grad_fn", "is_leaf"))
+"""What a step asks of autograd, which at the first step of a loop may answer otherwise."""
 
 
 class Refusal(Exception):
@@ -115,6 +118,11 @@ class Recording:
 class Questions(TorchFunctionMode):
     """Refuses what a step asks of tensors where the answer would go into no operation."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Refusal | None = None
+        """A question that is no harm if the step is refused for something plainer."""
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         owner = getattr(func, "__self__", None)
         name = getattr(func, "__name__", "")
@@ -125,6 +133,8 @@ class Questions(TorchFunctionMode):
             if name == "data":
                 # an alias that no operation would show
                 return args[0].detach()
+        if name in GRAPH and self.asked is None:
+            self.asked = Refusal(f"asks for {name} of a tensor, at {user_line()}")
         if name in READS:
             raise Refusal(f"reads the numbers of a tensor by {name}, at {user_line()}")
         if name in GRADIENTS:
@@ -135,9 +145,9 @@ class Questions(TorchFunctionMode):
 class Recorder(TorchDispatchMode):
     """Writes the ops of a step into a recording."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, cell: Cell, recording: Recording) -> None:
         super().__init__()
-        self.recording = recording
+        self.cell, self.recording = cell, recording
         self.grad = torch.is_grad_enabled()
         self.known = {id(t) for t in (*recording.xs, *recording.states)}
         self.given = set(self.known)
@@ -182,8 +192,9 @@ class Recorder(TorchDispatchMode):
         written = tree_leaves([v for name, v in given.items() if name in changed])
         for t in written:
             if id(t) not in self.known or id(t) in self.given or id(t) in self.recording.captured:
+                what = owners(self.cell).get(id(t), "a tensor")
                 raise Refusal(
-                    f"{func} changes a tensor in place that the step did not make, at {where}"
+                    f"{func} changes {what} in place, which the step did not make, at {where}"
                 )
         return written
 
@@ -195,6 +206,16 @@ class Recorder(TorchDispatchMode):
         return [
             t for t in (*made, *given) if t is not target and t.untyped_storage()._cdata == storage
         ]
+
+
+def owners(cell: Cell) -> dict[int, str]:
+    """What the cell's own tensors are, by id, as in ``running_mean of BatchNorm1d norm_ih``."""
+    found: dict[int, str] = {}
+    for path, module in cell.named_modules():
+        tensors = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        kind = "batch norm in training" if isinstance(module, _BatchNorm) else type(module).__name__
+        found |= {id(t): f"{name} of {path or 'the cell'} ({kind})" for name, t in tensors}
+    return found
 
 
 def overlap(a: Tensor, b: Tensor) -> bool:
@@ -255,15 +276,18 @@ def run(cell: Cell, x: Tree, state: State, batch_size: int) -> Recording:
     one = _tree.map(lambda t: small(t, batch_size, tuple(t.shape[2:])), x)
     before = _tree.map(state_leaf, state)
     recording = Recording(batch_size, _tree.leaves(one), _tree.leaves(before))
-    recorder = Recorder(recording)
+    recorder = Recorder(cell, recording)
     elsewhere = foreign_random_state()
-    with Questions(), recorder:
+    questions = Questions()
+    with questions, recorder:
         recording.y, recording.after = step(cell, one, before, batch_size)
     if foreign_random_state() != elsewhere:
         raise Refusal("the step draws random numbers of Python's or NumPy's, anew at each step")
     if any(id(t) in recorder.stale for t in tree_leaves((recording.y, recording.after))):
         raise Refusal("the step gives what was changed in place through another view")
     refuse_functions(recording)
+    if questions.asked is not None:
+        raise questions.asked
     return recording
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -100,23 +100,28 @@ class Recordings:
 def lower_cell(call: Call, found: Identity) -> Lowered:
     """Record and lower a cell, or note in words why not. The cell is afterwards as it was."""
     held, before = tuple(found.held), Snapshot(found)
-    names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
     try:
-        recording = apart(lambda: record(call.cell, call.xs, call.state, call.batch_size))
-        changed = changes(found, identify(call))
-        if changed:
-            what = ", ".join(before.changed()) or "what it depends on"
-            said = f"the step changes {what}, and would do so once in place of at every step"
-            return Lowered(held, said, changes=changed)
-        step = lower(recording, dtype_of(call), names)
-        around = outside(step, found.tensors)
-        return Lowered(held, None, step.without_tensors(), around, digest(recording))
+        made = apart(lambda: record_and_lower(call, found.tensors))
     except Refusal as refusal:
-        return Lowered(held, str(refusal), changes=changes(found, identify(call)))
+        made = Lowered(held, str(refusal))
     except Exception as error:
-        return Lowered(held, fault(error))
-    finally:
-        before.restore()
+        made = Lowered(held, fault(error))
+    changed = changes(found, identify(call))
+    if changed:
+        what = ", ".join(before.changed()) or "what it depends on"
+        said = f"the step changes {what}, and would do so once in place of at every step"
+        made = Lowered(held, said, changes=changed)
+    before.restore()
+    return replace(made, held=held)
+
+
+def record_and_lower(call: Call, tensors: Sequence[Tensor]) -> Lowered:
+    """The step of a call's cell; ``tensors`` are those of its identity. Raises Refusal."""
+    names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
+    recording = record(call.cell, call.xs, call.state, call.batch_size)
+    step = lower(recording, dtype_of(call), names)
+    around = outside(step, tensors)
+    return Lowered((), None, step.without_tensors(), around, digest(recording))
 
 
 def fault(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
@@ -138,7 +139,12 @@ def lower_op(ctx: Lowering, op: Op) -> None:
     if base_name(op)[0] == "detach" and not rowwise:
         # autograd keeps such a copy of a by-product (the mean of a norm), and nothing reads it
         return
-    given = find_rule(ctx, op)(ctx, *op.args, **_options(op))
+    rule, options = find_rule(ctx, op), _options(op)
+    try:
+        signature(rule).bind(ctx, *op.args, **options)
+    except TypeError as error:
+        raise ctx.refuse(f"is called in a way that the compiler does not know ({error})") from error
+    given = rule(ctx, *op.args, **options)
     rows = given if isinstance(given, tuple) else (given,)
     for t, row in zip(op.results, rows, strict=False):
         if t is not None and row is not None:
