@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
+from ostinato import _tree
 from ostinato.cell import Cell, check_module, zeros
 from ostinato.errors import ArgumentError, DtypeError
 from ostinato.typing import State, Tree, is_whole
@@ -67,22 +68,32 @@ class Recurrence(Cell):
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
         if isinstance(self.module, Cell):
             made, inner = self.module((x, state.h), state.state)
-            y, h = self._output(made)
+            y, h = self._output(made, state.h)
             return y, Fed(h, inner)
-        return self._output(self.module(x, state))
+        return self._output(self.module(x, state), state)
 
-    def _output(self, made: object) -> tuple[Tree, Tree]:
+    def _output(self, made: object, before: Tree) -> tuple[Tree, Tree]:
         """y and h, from what the module returned."""
+        several: tuple[Tree, ...] = made if isinstance(made, tuple) else ()  # pyright: ignore
+        if len(several) == 2 and _tree.mismatch(before, several[1], "h") is None:
+            raise DtypeError(
+                "module",
+                wanted="a module (x, state) -> state",
+                got=f"{type(self.module).__name__}, which returned (y, state)",
+                remedy="That is a cell: make it a subclass of ostinato.Cell, with its "
+                "initial_state, and leave Recurrence out.",
+            )
         if isinstance(self.hidden_size, tuple) and isinstance(made, (tuple, list)):
             h = tuple(cast("tuple[Tree, ...]", made))
             return h[0], h
         if not isinstance(self.hidden_size, tuple) and isinstance(made, Tensor):
             return made, made
+        got = type(cast("object", made)).__name__
         wanted = "(h, ...) as its new state" if isinstance(self.hidden_size, tuple) else "h"
         raise DtypeError(
             "module",
             wanted=f"a module (x, state) -> {wanted}, for hidden_size={self.hidden_size}",
-            got=f"{type(self.module).__name__}, which returned {type(made).__name__}",
+            got=f"{type(self.module).__name__}, which returned {got}",
             remedy="Give hidden_size the structure of the module's state.",
         )
 

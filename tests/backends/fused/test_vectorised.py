@@ -53,8 +53,8 @@ def test_kernels_are_vectorised(name: str, dtype: torch.dtype) -> None:
     found = instructions(recipe.text, names)
     assert found.keys() == set(names)
     for counts in found.values():
-        assert counts[PACKED] >= 10
-        assert counts[SINGLE] <= (counts[PACKED] / 10 if by_row else 0)
+        # a share, as how many there are is another matter on each CPU
+        assert counts[PACKED] / counts.total() >= (0.9 if by_row else 0.98)
 
 
 def test_single_numbers_are_seen() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ostinato import _tree
 from ostinato.backends.call import Call
 from ostinato.backends.fused.identity import Identity, identify
 from ostinato.backends.fused.lower.step import Step, lower
@@ -45,11 +46,9 @@ class Lowered:
     recipes: dict[Wanted | None, Recipe | str] = field(default_factory=dict[Any, Any])
     """By whose gradients are wanted; or why there is none."""
 
-    def recipe(
-        self, call: Call, starts: Sequence[Tensor], params: Sequence[Tensor]
-    ) -> Recipe | str:
+    def recipe(self, call: Call, params: Sequence[Tensor]) -> Recipe | str:
         """The plans and kernels for the gradients of a call, made and tried on first use."""
-        wanted = wanted_of(call, starts, params)
+        wanted = wanted_of(call, params)
         if wanted not in self.recipes:
             self.recipes[wanted] = self.make(call, wanted)
         return self.recipes[wanted]
@@ -157,12 +156,13 @@ def dtype_of(call: Call) -> torch.dtype:
     return next((t.dtype for t in leaves if t.is_floating_point()), torch.float32)
 
 
-def wanted_of(call: Call, starts: Sequence[Tensor], params: Sequence[Tensor]) -> Wanted | None:
+def wanted_of(call: Call, params: Sequence[Tensor]) -> Wanted | None:
     """Whose gradients a call may be asked for; None where there is nothing to differentiate."""
-    xs = call.x_leaves
+    xs, states = call.x_leaves, call.state_leaves
     if not torch.is_grad_enabled():
         return None
-    if not any(t.requires_grad for t in (*xs, *starts, *params)):
+    fresh = () if call.initial is None else _tree.leaves(call.initial)
+    if not any(t.requires_grad for t in (*xs, *states, *fresh, *params)):
         return None
     return Wanted(
         frozenset(i for i, t in enumerate(xs) if t.requires_grad),

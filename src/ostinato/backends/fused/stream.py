@@ -262,5 +262,5 @@ def open_stream(fused: Fused, call: Call) -> Stream | str:
         return "the state changes its shape"
     if any(t.is_floating_point() and t.dtype != call.xs.dtype for t in leaves):
         return f"the state is not {call.xs.dtype}, as x is"
-    recipe = lowered.recipe(call, leaves, around.values(seen.tensors))
+    recipe = lowered.recipe(call, around.values(seen.tensors))
     return recipe if isinstance(recipe, str) else Stream(call, seen, recipe)
