@@ -43,6 +43,8 @@ class Deviation:
     scale: float
     """The largest entry."""
     allowed: float
+    finite: bool = True
+    """Whether the loop's result has neither NaN nor infinity."""
 
     @property
     def wrong(self) -> bool:
@@ -155,7 +157,8 @@ def deviations(
             same = torch.equal(got[name], right)
             found.append(Deviation(name, 0.0 if same else 1.0, 1.0, 0.0))
             continue
-        scale = float(right.abs().max().nan_to_num(0, 0, 0))
+        largest = right.abs().max()
+        scale = float(largest.nan_to_num(0, 0, 0))
         allowed = LEAST[right.dtype] * max(scale, SMALL)
         if name in other:
             apart = (other[name].to(right) - right).abs_().nan_to_num_(0, 0, 0)
@@ -166,5 +169,5 @@ def deviations(
             # not finite, and yet the same?
             same = torch.isclose(got[name], right, rtol=0, atol=allowed, equal_nan=True).all()
             off = allowed if same else off if off == off else torch.inf
-        found.append(Deviation(name, off, scale, allowed))
+        found.append(Deviation(name, off, scale, allowed, bool(largest.isfinite())))
     return found

@@ -336,7 +336,10 @@ class PlanRun:
             if isinstance(statement, Load):
                 r = statement.reading
                 part = self.rows(statement.place)[:, places(r.offset, r.shape, r.strides)]
-                self.known[statement.value] = torch.from_numpy(part).view(-1, *nest.shape)
+                numbers = torch.from_numpy(part).view(-1, *nest.shape)
+                v = statement.value
+                # conditions lie in memory as numbers
+                self.known[v] = numbers != 0 if v.dtype == "b" else numbers
             elif isinstance(statement, Compute):
                 v = statement.value
                 args = [self.value(a, nest) for a in v.args]

@@ -31,7 +31,7 @@ from ostinato.backends.fused.passes.plan import (
 )
 from ostinato.backends.fused.passes.plan_memory import PlanMemory
 from ostinato.backends.fused.passes.verify_values import Broken
-from ostinato.backends.fused.program import Carry
+from ostinato.backends.fused.program import Carry, Sum
 from ostinato.backends.fused.views import places
 
 STEPS = 3
@@ -135,16 +135,15 @@ class Follower:
         """The whole of a plan."""
         self.memory.begin()
         self.prepare(plan)
-        summed: Counter[object] = Counter()
+        summed: Counter[Sum] = Counter()
         for stage in plan.stages:
             back = stage.loop and plan.program.backward
             for self.done, self.t in enumerate(range(STEPS)[::-1] if back else range(STEPS)):
                 self.memory.spoil(plan)
                 for work in stage.work:
                     self.one(plan, work, stage.loop)
-            summed.update(
-                s for work in stage.work if isinstance(work, Kernel) for s, _ in work.sums
-            )
+            for work in stage.work:
+                summed.update(sums_of(work) if isinstance(work, Kernel) else ())
         self.check_results(plan)
         if summed != Counter(plan.program.sums):
             raise Broken("the gradients of parameters are not summed up once each")
@@ -351,6 +350,13 @@ def of_one_step(buffer: Buffer) -> bool:
 def dense(place: Place, size: int) -> np.ndarray:
     """The entries of a value that lies there in order."""
     return np.arange(place.offset, place.offset + size)
+
+
+def sums_of(kernel: Kernel) -> list[Sum]:
+    """What a kernel adds to the gradients of parameters."""
+    assert kernel.body is not None
+    stores = [s for nest in kernel.body.nests for s in nest.statements if isinstance(s, Store)]
+    return [Sum(s.place.buffer.role[1], s.reading, s.value) for s in stores if is_sum(s)]
 
 
 def is_sum(store: Store) -> bool:
