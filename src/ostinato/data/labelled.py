@@ -13,6 +13,7 @@ import torch
 from ostinato.data.samples import Samples
 from ostinato.data.scaling import Scale
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
+from ostinato.data.tables.reader import Reader
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
 
@@ -128,14 +129,16 @@ def read_labelled(
     *,
     per_step: bool = False,
     seed: int = 0,
+    reader: Reader | None = None,
 ) -> Labelled:
     """A file of labelled sequences (see `read_sequences`), split and encoded.
 
     A share of the sequences, drawn by the seed, is held out; the vocabulary, or the scale of the
-    numbers (mean 0, deviation 1), is that of the others. Raises what `read_sequences` raises.
+    numbers (mean 0, deviation 1), is that of the others. ``reader`` keeps what is decided about the
+    file. Raises what `read_sequences` raises.
     """
     settings = settings or LabelledSettings()
-    sequences = read_sequences(path, settings, per_step=per_step)
+    sequences = read_sequences(path, settings, per_step=per_step, reader=reader)
     assert sequences.labels is not None
     raw = _samples(sequences, sequences.steps, sequences.labels)
     learned, _ = raw.split(settings.held_out, seed=seed)

@@ -11,15 +11,16 @@ from typing import Any, Self, final
 
 import torch
 
-from ostinato.data import Settings, read_table, setting, write_json
+from ostinato.data import setting, write_json
+from ostinato.data.label_names import note_missing_words
 from ostinato.data.sequence_tables import TOKENS
-from ostinato.data.tables import check_columns, first_row
+from ostinato.data.tables import FileSettings, Reader, Table, check_columns, is_text, refuse_missing
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding
 
 
 @dataclass(frozen=True)
-class PairSettings(Settings):
+class PairSettings(FileSettings):
     """Where pairs stand in a table, and how they are read."""
 
     source: str = setting("source", "The column of what is given.")

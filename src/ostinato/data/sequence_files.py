@@ -1,0 +1,170 @@
+"""Which layout the sequences of a file have, and which rows make one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, final
+
+import numpy as np
+
+from ostinato.data.conll import SUFFIXES, looks_like_conll, parse_conll
+from ostinato.data.folders import read_folder
+from ostinato.data.requirements import require
+from ostinato.data.source import STDIN, existing_source, source_words
+from ostinato.data.tables.reader import Reader, suffix_of
+from ostinato.data.tables.table import Table, check_columns
+from ostinato.errors import ArgumentError
+
+DEFAULT_SEQUENCE, DEFAULT_LABEL = "text", "label"
+# Names that a file of CoNLL-U gives the token and its label.
+_FORM, _TAG = "form", "upos"
+# Files of text that may hold a sequence a line, or a token a line.
+_TEXTS = (".txt", ".text", "")
+
+
+class Layout(Protocol):
+    """What says where sequences and labels stand."""
+
+    @property
+    def sequence(self) -> str:
+        """The column of the sequences, or several with commas."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The column of the labels."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """The column that names the sequence of a row."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Rows of a table, and the sequence [R] that each belongs to where a row is a step."""
+
+    table: Table
+    sequence: list[str]
+    label: str
+    groups: np.ndarray | None = None
+
+    def grouped(self, column: Any) -> Any:
+        """The cells of a column as a list for each sequence, in the order of the file."""
+        polars = require("polars", "series")
+        assert self.groups is not None
+        frame = polars.DataFrame({"group": self.groups, "cell": column})
+        lists = frame.group_by("group", maintain_order=True).agg(polars.col("cell"))["cell"]
+        return lists.alias(column.name)
+
+    def name_of(self, number: int) -> str:
+        """A sequence as errors call it: by the row that it begins in."""
+        assert self.groups is not None
+        first = int(np.flatnonzero(self.groups == number)[0])
+        return f"that begins in {self.table.row(first)}"
+
+
+def find_rows(
+    path: Path, settings: Layout, reader: Reader, *, per_step: bool, labelled: bool
+) -> Found:
+    """The rows of a file, and the layout that they have."""
+    if path != STDIN and path.is_dir():
+        table = read_folder(path, reader, labelled=labelled)
+        return Found(table, [DEFAULT_SEQUENCE], DEFAULT_LABEL)
+    path = existing_source(path, "FILE")
+    suffix = suffix_of(path)
+    if per_step and settings.group is None and suffix in (*SUFFIXES, *_TEXTS, ".tsv"):
+        text = reader.text(path)
+        if suffix in SUFFIXES or (
+            looks_like_conll(text, labelled=labelled) and not _names(text, settings)
+        ):
+            return _conll(parse_conll(text, source_words(path)), settings, reader)
+    if not labelled and suffix in _TEXTS and not _names(reader.text(path), settings):
+        return _lines(path, reader)
+    table = reader.table(path)
+    parts = settings.sequence.split(",") if settings.group else [settings.sequence]
+    found = Found(table, [name.strip() for name in parts], settings.label)
+    if settings.group:
+        check_columns([settings.group], table, "group", table.name)
+        return Found(table, found.sequence, found.label, _groups(table, settings.group, reader))
+    if per_step and len(table.after_blank):
+        reader.say(f"{table.name}: blank lines part the sequences, a row is a step")
+        return Found(table, found.sequence, found.label, _blocks(table))
+    return found
+
+
+def _names(text: str, settings: Layout) -> bool:
+    """Whether the first line of a text names the column of the sequences."""
+    first = text.lstrip("\n").partition("\n")[0]
+    cells = first
+    for mark in ",;\t|":
+        cells = cells.replace(mark, "\n")
+    return settings.sequence.split(",")[0].strip() in [
+        cell.strip(' "\r') for cell in cells.split("\n")
+    ]
+
+
+def _lines(path: Path, reader: Reader) -> Found:
+    lines = reader.lines(path)
+    if not lines:
+        raise ArgumentError(source_words(path), wanted="a text a line", got="nothing")
+    polars = require("polars", "series")
+    frame = polars.DataFrame({DEFAULT_SEQUENCE: lines}, schema={DEFAULT_SEQUENCE: polars.String})
+    table = Table(source_words(path), frame, range(1, len(lines) + 1), False)
+    return Found(table, [DEFAULT_SEQUENCE], DEFAULT_LABEL)
+
+
+def _conll(table: Table, settings: Layout, reader: Reader) -> Found:
+    """A token a line: by default the first column and the last, or those of CoNLL-U."""
+    sequence, label = settings.sequence, settings.label
+    if sequence == DEFAULT_SEQUENCE and sequence not in table.columns:
+        sequence = _FORM if _FORM in table.columns else table.columns[0]
+    if label == DEFAULT_LABEL and label not in table.columns:
+        label = _TAG if _TAG in table.columns else table.columns[-1]
+    groups = _blocks(table)
+    reader.say(
+        f"{table.name}: a token a line, {int(groups[-1]) + 1:,} sentences between blank lines; "
+        f"tokens are {sequence}, labels {label}"
+    )
+    return Found(table, [sequence], label, groups)
+
+
+def _blocks(table: Table) -> np.ndarray:
+    """The number of the block between blank lines that each row is in."""
+    begins = np.zeros(len(table), dtype=np.int64)
+    begins[list(table.after_blank)] = 1
+    return begins.cumsum()
+
+
+def _groups(table: Table, name: str, reader: Reader) -> np.ndarray:
+    """The number [R] of the sequence that each row belongs to, in the order of their beginnings.
+
+    Raises ArgumentError where a name is missing, unless each is given on its first row alone.
+    """
+    polars = require("polars", "series")
+    column = table[name].cast(polars.String)
+    empty = column.is_null() | (column.str.strip_chars() == "").fill_null(True)
+    if empty.any():
+        there = column.filter(~empty)
+        if empty[0] or there.n_unique() < len(there):
+            place = int(empty.arg_true()[0])
+            raise ArgumentError(
+                table.column(name),
+                wanted="the sequence of every row, or of the first row of each alone",
+                got=f"none in {table.row(place)}",
+                remedy="Fill it in.",
+            )
+        reader.say(
+            f"{table.name}: {name} is given on the first row of each sequence, and counts for the "
+            f"rows below it: {len(there):,} sequences"
+        )
+        return (~empty).to_numpy().astype(np.int64).cumsum() - 1
+    names = dict.fromkeys(column.to_list())
+    numbers = {each: number for number, each in enumerate(names)}
+    return np.fromiter((numbers[each] for each in column.to_list()), np.int64, len(column))
+
+
+__all__ = ["DEFAULT_LABEL", "DEFAULT_SEQUENCE", "Found", "Layout", "find_rows"]

@@ -1,0 +1,262 @@
+"""Series from tables: rows with their times, brought to a grid that has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import final
+
+import numpy as np
+
+from ostinato.data.clock import Clock, in_words
+from ostinato.data.known import CALENDAR, KnownInputs
+from ostinato.data.requirements import require
+from ostinato.data.series import Series, label
+from ostinato.data.series_columns import choose_columns
+from ostinato.data.tables.reader import Reader
+from ostinato.data.tables.table import Table, check_columns, is_text
+from ostinato.data.tables.times import Times, clocks_back, find_times, refuse_totals
+from ostinato.data.timeline import Timeline, place_on_timeline
+from ostinato.errors import ArgumentError
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a file has of series, at the times that it names: one of each, rising.
+
+    ``values`` [U, C] and ``known`` [U, S, K] as in `Series`; ``source`` and ``rows`` are for
+    errors. ``times`` are whole numbers where the rows are steps as they come.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    clock: Clock | None
+    known: np.ndarray | None
+    inputs: KnownInputs
+    source: str
+    rows: tuple[str, ...]
+
+    def series(self) -> Series:
+        """The series on the grid of its times."""
+        if len(self.times) < 2:
+            raise ArgumentError(self.source, wanted="at least two times", got=str(len(self.times)))
+        timeline, numbers = place_on_timeline(self.times, self.source, self.rows.__getitem__)
+        return self.on(timeline, numbers)
+
+    def on(self, timeline: Timeline, numbers: np.ndarray) -> Series:
+        """The series on a grid, on which its times have these numbers."""
+        count = int(numbers[-1]) + 1
+        values = np.full((count, len(self.columns)), np.nan)
+        values[numbers] = self.values
+        known = None
+        if self.known is not None:
+            known = np.zeros((count, *self.known.shape[1:]))
+            known[numbers] = self.known
+            # steps with nothing but what is known are still to come
+            seen = np.flatnonzero((~np.isnan(values)).any(axis=1))
+            count = int(seen[-1]) + 1 if len(seen) else count
+        times = timeline.times(0, count)
+        made = (self.columns, times, self.clock, self.names, known, self.inputs)
+        return Series(values[:count], *made)
+
+
+def read_series(
+    path: str | PathLike[str],
+    *,
+    time: str | None = None,
+    columns: Sequence[str] = (),
+    series: Sequence[str] = (),
+    known: Sequence[str] = (),
+    reader: Reader | None = None,
+) -> Series:
+    """Columns of a table (CSV and its like, Parquet, JSON lines) as a series, or as many.
+
+    Args:
+        path: the file.
+        time: the column of times: dates in any usual form, or numbers; or several, a date and a
+            time of day, or a year, a month and so on, as in ``"date,time"``. None takes the first
+            column of dates; with ``""``, and where there is none, the rows are the steps as they
+            come.
+        columns: the columns to take; by default all that hold numbers and are quantities.
+        series: the columns that name the series that a row belongs to, for a file of many.
+        known: columns that are known ahead, and ``"calendar"``: what a model may read of a step
+            before it tells it. Rows without values after the last one are steps to come.
+        reader: how the file is read, and where what is decided about it is said.
+
+    The rule of gaps: rows are sorted by time; times that the grid has (`place_on_timeline`) and the
+    file lacks become steps without values; an empty field, null or NaN is a missing value. Nothing
+    is filled in. Raises ArgumentError for a path or a name of a column that is wrong, with what is
+    near; for a cell that is no number or no time where most are, by column and row; for what can be
+    read in two ways; and for times that are missing, double, or not on the grid.
+    """
+    reader = reader or Reader()
+    return observe(path, time, columns, series, known, reader).series()
+
+
+def observe(
+    path: str | PathLike[str],
+    time: str | None,
+    columns: Sequence[str],
+    series: Sequence[str],
+    known: Sequence[str],
+    reader: Reader,
+    *,
+    before: Series | None = None,
+) -> Observed:
+    """What a file has, at the times that it names; as ``before`` had it where that is given.
+
+    Raises ArgumentError as `read_series` does.
+    """
+    table = reader.table(path)
+    inputs = [name for name in known if name != CALENDAR or name in table.columns]
+    check_columns(series, table, "series", table.name)
+    check_columns(inputs, table, "known", table.name)
+    taken = [*series, *columns, *inputs]
+    times = find_times(reader, table, time, taken)
+    if times is None:
+        refuse_totals(table, [name for name in table.columns if is_text(table[name])])
+    else:
+        decided = {"date_format": times.format} if times.format else {}
+        reader.say(f"{table.name}: {times.summary()}", **decided)
+    taken = [*series, *inputs, *(times.names if times else ())]
+    chosen = choose_columns(reader, table, columns, taken)
+    spec = KnownInputs.fit(table, known, chosen.style) if before is None else before.inputs
+    keys, names = _keys(table, series, before)
+    _check_calendar(spec, times)
+    return _pivoted(table, times, chosen.names, chosen.values, keys, names, spec,
+                    spec.encode(table, chosen.style), before)  # fmt: skip
+
+
+def _check_calendar(spec: KnownInputs, times: Times | None) -> None:
+    if spec.calendar and (times is None or times.values.dtype.kind != "M"):
+        raise ArgumentError(
+            "known", wanted="dates, of which the calendar tells", got="rows or numbers as times"
+        )
+
+
+def _keys(
+    table: Table, series: Sequence[str], before: Series | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The number [R] of the series of each row, and their names; -1 for one not known before."""
+    if not series:
+        return np.zeros(len(table), dtype=np.int64), ()
+    polars = require("polars", "series")
+    texts = table[series[0]].cast(polars.String).fill_null("")
+    for name in series:
+        column = table[name]
+        if column.null_count():
+            place = int(column.is_null().arg_true()[0])
+            raise ArgumentError(
+                table.column(name),
+                wanted="a series in every row",
+                got=f"none in {table.row(place)}",
+            )
+    for name in series[1:]:
+        texts = texts + " / " + table[name].cast(polars.String)
+    names = before.names if before is not None else tuple(texts.unique(maintain_order=True))
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.array([numbers.get(text, -1) for text in texts]), names
+
+
+def _pivoted(
+    table: Table,
+    times: Times | None,
+    targets: tuple[str, ...],
+    values: np.ndarray,
+    keys: np.ndarray,
+    names: tuple[str, ...],
+    spec: KnownInputs,
+    known: np.ndarray,
+    before: Series | None,
+) -> Observed:
+    """Rows put side by side by their series, one row for each time."""
+    local = None if before is None or before.clock is None else before.clock.local
+    grid, clock = (_counted(keys), None) if times is None else times.by(local)
+    there = keys >= 0
+    source = table.name if times is None else f"column {', '.join(times.names)} of {table.name}"
+    order = np.flatnonzero(there)[np.lexsort((keys[there], grid[there]))]
+    _refuse_double(table, times, grid, keys, order, names, source)
+    unique, first, place = np.unique(grid[order], return_index=True, return_inverse=True)
+    count = max(1, len(names))
+    filled = np.full((len(unique), count, len(targets)), np.nan)
+    filled[place, keys[order]] = values[order]
+    ahead = np.zeros((len(unique), count, known.shape[1]))
+    ahead[place, keys[order]] = known[order]
+    labels = [label(name, target) for name in names for target in targets] or list(targets)
+    rows = tuple(table.row(int(order[each])) for each in first)
+    return Observed(
+        unique,
+        filled.reshape(len(unique), -1),
+        tuple(labels),
+        names,
+        clock,
+        ahead if spec.columns else None,
+        spec,
+        source,
+        rows,
+    )
+
+
+def _counted(keys: np.ndarray) -> np.ndarray:
+    """The number [R] of each row among those of its series."""
+    seen: dict[int, int] = {}
+    numbers = np.zeros(len(keys), dtype=np.int64)
+    if not keys.any():
+        return np.arange(len(keys))
+    for row, key in enumerate(keys.tolist()):
+        numbers[row] = seen.get(key, 0)
+        seen[key] = int(numbers[row]) + 1
+    return numbers
+
+
+def _refuse_double(
+    table: Table,
+    times: Times | None,
+    grid: np.ndarray,
+    keys: np.ndarray,
+    order: np.ndarray,
+    names: tuple[str, ...],
+    source: str,
+) -> None:
+    """Raise ArgumentError for two rows of one time, with what may tell them apart."""
+    double = (grid[order][1:] == grid[order][:-1]) & (keys[order][1:] == keys[order][:-1])
+    if times is None or not double.any():
+        return
+    places = np.flatnonzero(double)
+    one, two = (int(order[places[0] + step]) for step in (0, 1))
+    of = f" of {names[keys[one]]}" if names else ""
+    raise ArgumentError(
+        source,
+        wanted=f"one row for each time{of}",
+        got=f"two for {in_words(grid[one])}, {table.row(one)} and {table.row(two)}",
+        remedy=_apart(table, times, grid, grid[order][1:][double], bool(names)),
+    )
+
+
+def _apart(table: Table, times: Times, grid: np.ndarray, double: np.ndarray, named: bool) -> str:
+    if grid.dtype.kind == "M" and not times.zoned and clocks_back(double):
+        return (
+            "It is the hour that the end of summer time repeats: write the offset beside the times, "
+            "as in 2024-10-27T02:00+01:00, or leave one of them out."
+        )
+    if not named:
+        for name in table.columns:
+            if name not in times.names and _tells_apart(table, name, grid):
+                return f"If {name} names several series: --series {name}."
+    return "Leave one of them out, or name the column that tells them apart: --series."
+
+
+def _tells_apart(table: Table, name: str, grid: np.ndarray) -> bool:
+    """Whether no two rows have one time and one value of a column with few values."""
+    column = table[name]
+    if column.dtype.is_float() or column.dtype.is_nested() or column.null_count():
+        return False
+    values = column.rank("dense").to_numpy().astype(np.int64)
+    if values.max() > max(2, len(values) // 2):
+        return False
+    pairs = np.stack([np.unique(grid, return_inverse=True)[1], values], axis=1)
+    return len(np.unique(pairs, axis=0)) == len(pairs)
