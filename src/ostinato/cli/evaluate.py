@@ -11,12 +11,14 @@ import typer
 
 from ostinato.cli.job import Job, Reading, open_run
 from ostinato.cli.jobs import JOBS, job_of
+from ostinato.cli.options import with_settings
 from ostinato.cli.screen import say
-from ostinato.data import atomic
+from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
 from ostinato.train import Run, RunError
 
 
+@with_settings(reading=ReadSettings)
 def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
@@ -25,8 +27,8 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Texts, or one table with labels, as the run has learned from, or one with newer "
-            "rows of its series; without any, what the run has held out.",
+            help="Texts, one table with labels or pairs as the run has learned from, or one with "
+            "newer rows of its series; without any, what the run has held out.",
         ),
     ] = None,
     *,
@@ -38,7 +40,6 @@ def evaluate(
             "the state is carried from its first character to its last.",
         ),
     ] = 1,
-    encoding: Annotated[str, typer.Option(help="The encoding of texts.")] = "utf-8",
     curves: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
@@ -53,6 +54,7 @@ def evaluate(
         bool, typer.Option(help="attention: look at drawn places, in place of their mean.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    reading: ReadSettings,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
@@ -68,8 +70,8 @@ def evaluate(
     _check_options(job, pictures=pictures, stochastic=stochastic)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    reading = Reading(columns, encoding, pictures, stochastic)
-    figures, said = job.evaluate(opened, checkpoint, paths or [], reading)
+    how = Reading(columns, reading, pictures, stochastic)
+    figures, said = job.evaluate(opened, checkpoint, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)

@@ -10,14 +10,17 @@ import numpy as np
 import typer
 
 from ostinato.cli.job import open_run
+from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import load, with_newer
 from ostinato.cli.table import table
+from ostinato.data import ReadSettings
 from ostinato.errors import ArgumentError
 from ostinato.series import Forecast, draw_forecast
 from ostinato.series import forecast as forecast_series
 
 
+@with_settings(reading=ReadSettings)
 def forecast(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of series, or one of its checkpoint files.")
@@ -49,6 +52,7 @@ def forecast(
         Path | None, typer.Option(metavar="FILE", help="Draw the forecast there, as PNG.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a step.")] = False,
+    reading: ReadSettings,
 ) -> None:
     """Forecast the steps after a series with the best weights of a run.
 
@@ -58,7 +62,7 @@ def forecast(
     for flag, written in (("--csv", to_csv), ("--plot", plot)):
         _check_folder(flag, written)
     task, (opened, _) = load(run), open_run(run)
-    history = task.history if path is None else with_newer(task, opened, path)
+    history = task.history if path is None else with_newer(task, opened, path, reading)
     said = forecast_series(
         task.model,
         history,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ostinato.data import Settings
+from ostinato.data import ReadSettings, Settings
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
 from ostinato.train.randomness import seed_everything
@@ -25,7 +25,7 @@ class Reading:
     """How a run is measured, and how the files are read that it is measured on."""
 
     columns: int = 1
-    encoding: str = "utf-8"
+    files: ReadSettings = ReadSettings()
     pictures: Path | None = None
     stochastic: bool = False
 

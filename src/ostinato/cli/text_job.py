@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
+from ostinato.cli.files import SECTION
 from ostinato.cli.hidden import of_text, of_windows
 from ostinato.cli.job import (
     Job,
@@ -164,7 +165,8 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     if not paths:
         return _judged(corpus, lambda part: measure(*corpus.part(part)))
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        documents = files(list(paths), reading.encoding)
+        usual = run.read_config().get(SECTION, {}).get("encoding")
+        documents = files(list(paths), reading.files.encoding or usual, say=note)
         text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
         if text.unknown:
             note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")

@@ -29,7 +29,14 @@ from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequ
 from ostinato.data.series import Series
 from ostinato.data.series_tables import read_series
 from ostinato.data.settings import Settings, setting
-from ostinato.data.tables import FileSettings, Reader, ReadSettings, Table, read_table
+from ostinato.data.tables import (
+    FileSettings,
+    NumberSettings,
+    Reader,
+    ReadSettings,
+    Table,
+    read_table,
+)
 from ostinato.data.tokens import TokenWriter, open_tokens
 from ostinato.data.treebank import Treebank, read_treebank, treebank_files
 from ostinato.data.vocabulary import Vocabulary
@@ -47,6 +54,7 @@ __all__ = [
     "Images",
     "Labelled",
     "LabelledSettings",
+    "NumberSettings",
     "PairBatch",
     "Pairs",
     "Piece",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self, final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -36,6 +36,20 @@ class Clock:
         changes = tuple((str(times[place]), float(offsets[place])) for place in begins)
         return cls(offset_words(offsets[-1]), local, changes if len(changes) > 1 else ())
 
+    def then(self, later: Clock, last: Any) -> Clock:
+        """The clock of these times, the last of them ``last``, and of those that ``later`` tells."""
+        if self.zone == later.zone and not self.changes and not later.changes:
+            return later
+        own = self.changes or ((str(np.datetime64("1000", "us")), self._minutes(last)),)
+        after = later.changes or ((str(last), later._minutes(last)),)
+        kept = [each for each in after if np.datetime64(each[0]) > last] or [
+            (str(last), after[-1][1])
+        ]
+        return Clock(later.zone, self.local, (*own, *kept))
+
+    def _minutes(self, time: Any) -> float:
+        return self._offset(time).total_seconds() / 60
+
     def shown(self, times: np.ndarray) -> np.ndarray:
         """What the clock shows at times [N]."""
         if self.local or not len(times):
@@ -58,15 +72,15 @@ class Clock:
         zone = zone_of(self.zone)
         if self.local:
             return moment.replace(tzinfo=zone).utcoffset() or timedelta()
-        return moment.replace(tzinfo=timezone.utc).astimezone(zone).utcoffset() or timedelta()
+        return moment.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
 
 
 def zone_of(name: str) -> tzinfo:
     """The zone of a name or of an offset. Raises ArgumentError for another name."""
     if name in ("Z", "UTC"):
-        return timezone.utc
+        return UTC
     if name[0] in "+-":
-        return datetime.strptime(name, "%z").tzinfo or timezone.utc
+        return datetime.strptime(name, "%z").tzinfo or UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:

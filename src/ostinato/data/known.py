@@ -86,6 +86,11 @@ class KnownInputs:
         return cls(tuple(made), values["calendar"])
 
 
+NOTHING_KNOWN = KnownInputs()
+CALENDAR_WIDTH = 11
+"""Numbers of a step that `calendar_of` gives."""
+
+
 def calendar_of(times: np.ndarray) -> np.ndarray:
     """The hour, the weekday and the time of the year [N, 11] of dates, each as places on a circle
     or one of seven."""
@@ -97,9 +102,6 @@ def calendar_of(times: np.ndarray) -> np.ndarray:
     circles = [wave(2 * np.pi * part) for part in (hours, through) for wave in (np.sin, np.cos)]
     weekday = (day.astype(np.int64) + 3) % 7
     return np.concatenate([np.stack(circles, axis=1), np.eye(7)[weekday]], axis=1)
-
-
-CALENDAR_WIDTH = 11
 
 
 def _fit(table: Table, name: str, style: NumberStyle) -> KnownColumn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Self, final
 
@@ -27,12 +27,14 @@ class Encoding:
     """How words or numbers, and labels, become tensors: fitted once, kept with a model.
 
     ``vocabulary`` for words (0 <pad>, 1 <unk>) or ``scale`` for numbers; the other is None. The
-    classes are the places in ``labels``.
+    classes are the places in ``labels``. ``joint`` stands between the words of a text: nothing
+    between characters.
     """
 
     vocabulary: Vocabulary | None
     scale: Scale | None
     labels: tuple[str, ...]
+    joint: str = " "
 
     @classmethod
     def fit(cls, sequences: Sequences, learned: Samples, min_frequency: int = 1) -> Self:
@@ -93,6 +95,7 @@ class Encoding:
             "words": self.vocabulary and list(self.vocabulary.words),
             "scale": self.scale and self.scale.as_dict(),
             "labels": list(self.labels),
+            "joint": self.joint,
         }
 
     @classmethod
@@ -100,7 +103,10 @@ class Encoding:
         """The encoding that `as_dict` gave."""
         words, scale = values["words"], values["scale"]
         return cls(
-            words and Vocabulary(words), scale and Scale.from_dict(scale), tuple(values["labels"])
+            words and Vocabulary(words),
+            scale and Scale.from_dict(scale),
+            tuple(values["labels"]),
+            values.get("joint", " "),
         )
 
 
@@ -143,6 +149,8 @@ def read_labelled(
     raw = _samples(sequences, sequences.steps, sequences.labels)
     learned, _ = raw.split(settings.held_out, seed=seed)
     encoding = Encoding.fit(sequences, learned, settings.min_frequency)
+    if settings.tokens == "char" and sequences.texts is not None:
+        encoding = replace(encoding, joint="")
     train, held_out = encoding.samples(sequences).split(settings.held_out, seed=seed)
     return Labelled(encoding, train, held_out)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from ostinato.data.source import kind_of, open_bytes, source_words
 from ostinato.errors import ArgumentError
@@ -87,10 +89,12 @@ def _plain(encoding: str) -> str:
     return codecs.lookup(encoding).name
 
 
-def _chain(beginning: Iterator[bytes], file: object, size: int) -> Iterator[bytes]:
+def _chain(
+    beginning: Iterator[bytes], file: IO[bytes] | gzip.GzipFile, size: int
+) -> Iterator[bytes]:
     """The pieces that are read already, then those of a file, and an empty one at the end."""
     yield from beginning
-    while data := file.read(size):  # pyright: ignore[reportAttributeAccessIssue]
+    while data := file.read(size):
         yield data
     yield b""
 

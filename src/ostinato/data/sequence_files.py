@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -75,14 +76,14 @@ def find_rows(
         table = read_folder(path, reader, labelled=labelled)
         return Found(table, [DEFAULT_SEQUENCE], DEFAULT_LABEL)
     path = existing_source(path, "FILE")
-    suffix = suffix_of(path)
+    suffix, first = suffix_of(path), settings.sequence.split(",")[0].strip()
     if per_step and settings.group is None and suffix in (*SUFFIXES, *_TEXTS, ".tsv"):
         text = reader.text(path)
         if suffix in SUFFIXES or (
-            looks_like_conll(text, labelled=labelled) and not _names(text, settings)
+            looks_like_conll(text, labelled=labelled) and not names_column(text, first)
         ):
             return _conll(parse_conll(text, source_words(path)), settings, reader)
-    if not labelled and suffix in _TEXTS and not _names(reader.text(path), settings):
+    if not labelled and suffix in _TEXTS and not names_column(reader.text(path), first):
         return _lines(path, reader)
     table = reader.table(path)
     parts = settings.sequence.split(",") if settings.group else [settings.sequence]
@@ -96,15 +97,10 @@ def find_rows(
     return found
 
 
-def _names(text: str, settings: Layout) -> bool:
-    """Whether the first line of a text names the column of the sequences."""
+def names_column(text: str, name: str) -> bool:
+    """Whether the first line of a text names a column, so that it is a table."""
     first = text.lstrip("\n").partition("\n")[0]
-    cells = first
-    for mark in ",;\t|":
-        cells = cells.replace(mark, "\n")
-    return settings.sequence.split(",")[0].strip() in [
-        cell.strip(' "\r') for cell in cells.split("\n")
-    ]
+    return name in [cell.strip(' "\r') for cell in re.split(r"[,;\t|]", first)]
 
 
 def _lines(path: Path, reader: Reader) -> Found:

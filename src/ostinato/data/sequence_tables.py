@@ -13,9 +13,9 @@ from ostinato.data.label_names import in_order, note_missing_words
 from ostinato.data.requirements import require
 from ostinato.data.sequence_files import DEFAULT_LABEL, DEFAULT_SEQUENCE, Found, find_rows
 from ostinato.data.settings import setting
-from ostinato.data.tables.numbers import NumberStyle, decimal_mark, read_numbers
+from ostinato.data.tables.numbers import NumberStyle, number_style, read_numbers
 from ostinato.data.tables.reader import Reader
-from ostinato.data.tables.settings import NumberSettings, character
+from ostinato.data.tables.settings import NumberSettings
 from ostinato.data.tables.table import Table, check_columns, is_text, refuse_missing
 from ostinato.data.tables.way_out import refuse_cells
 from ostinato.errors import ArgumentError
@@ -160,8 +160,7 @@ def _step_cells(
         words = False
     if words:
         return [table[names[0]]]
-    mark = decimal_mark(table, texts, reader.decided, character(reader.decided.separator or ","))
-    style = NumberStyle.of(reader.decided, mark)
+    style = number_style(reader, table, texts)
     made: list[Any] = []
     for name in names:
         column = table[name]

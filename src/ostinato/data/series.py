@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from ostinato.data.clock import Clock, in_words
-from ostinato.data.known import CALENDAR_WIDTH, KnownInputs, calendar_of
+from ostinato.data.known import CALENDAR_WIDTH, NOTHING_KNOWN, KnownInputs, calendar_of
 from ostinato.data.timeline import Timeline, place_on_timeline
 from ostinato.errors import ArgumentError, ShapeError
 
@@ -32,7 +33,8 @@ class Series:
     clock: Clock | None = None
     names: tuple[str, ...] = ()
     known: np.ndarray | None = None
-    inputs: KnownInputs = KnownInputs()
+    inputs: KnownInputs = NOTHING_KNOWN
+    key: str = "series"
 
     def __post_init__(self) -> None:
         wanted = (len(self.times), len(self.columns))
@@ -107,9 +109,9 @@ class Series:
             if first + count > there:
                 raise ArgumentError(
                     "known",
-                    wanted=f"{', '.join(self.inputs.names)} at {self.tell(self._time(first + count - 1))}",
-                    got=f"an end at {self.tell(self._time(there - 1))}",
-                    remedy="Forecast fewer steps, or name a file with these columns of times to come.",
+                    wanted=f"{', '.join(self.inputs.names)} up to {self._told(first + count - 1)}",
+                    got=f"an end at {self._told(there - 1)}",
+                    remedy="Forecast fewer steps, or name a file that has them for times to come.",
                 )
             parts.append(self.known[first : first + count])
         if self.inputs.calendar:
@@ -119,22 +121,19 @@ class Series:
             parts.append(np.broadcast_to(calendar, (count, self.num_series, CALENDAR_WIDTH)))
         return np.concatenate(parts, axis=-1)
 
-    def _time(self, number: int) -> object:
-        return self.timeline.times(number, 1)[0]
+    def _told(self, number: int) -> str:
+        return self.tell(self.timeline.times(number, 1)[0])
 
-    def part(self, number: int) -> Series:
-        """One of the series alone."""
-        size = len(self.columns) // self.num_series
-        columns = slice(number * size, (number + 1) * size)
-        known = None if self.known is None else self.known[:, number : number + 1]
-        return Series(
-            self.values[:, columns],
-            self.columns[columns],
-            self.times,
-            self.clock,
-            self.names[number : number + 1],
-            known,
-            self.inputs,
+    def only(self, numbers: Sequence[int]) -> Series:
+        """Some of the series, by their numbers."""
+        count = len(self.columns) // self.num_series
+        places = [number * count + each for number in numbers for each in range(count)]
+        return replace(
+            self,
+            values=self.values[:, places],
+            columns=tuple(self.columns[place] for place in places),
+            names=tuple(self.names[number] for number in numbers) if self.names else (),
+            known=None if self.known is None else self.known[:, list(numbers)],
         )
 
     def summary(self) -> str:

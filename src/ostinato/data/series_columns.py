@@ -14,12 +14,11 @@ from ostinato.data.tables.dates import DIGITS, REGULAR, find_dates, sounds_like_
 from ostinato.data.tables.numbers import (
     Numbers,
     NumberStyle,
-    decimal_mark,
+    number_style,
     read_numbers,
     sentinel,
 )
 from ostinato.data.tables.reader import Reader
-from ostinato.data.tables.settings import character
 from ostinato.data.tables.table import Table, check_columns, is_text
 from ostinato.data.tables.way_out import refuse_cells
 from ostinato.data.timeline import regularity
@@ -48,17 +47,6 @@ class Columns:
     names: tuple[str, ...]
     values: np.ndarray
     style: NumberStyle
-
-
-def number_style(reader: Reader, table: Table, names: Iterable[str]) -> NumberStyle:
-    """How the numbers of a table are written: as is said, as before, or as they show."""
-    settings = reader.decided
-    if settings.decimal is None:
-        separator = character(settings.separator or ",")
-        mark = decimal_mark(table, names, settings, separator)
-        words = f"{table.name}: {mark!r} is the decimal mark"
-        reader.say(words if mark != "." else "", decimal=mark)
-    return NumberStyle.of(reader.decided, ".")
 
 
 def choose_columns(

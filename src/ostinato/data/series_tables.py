@@ -40,28 +40,38 @@ class Observed:
     source: str
     rows: tuple[str, ...]
 
+    key: str = "series"
+
     def series(self) -> Series:
         """The series on the grid of its times."""
         if len(self.times) < 2:
             raise ArgumentError(self.source, wanted="at least two times", got=str(len(self.times)))
         timeline, numbers = place_on_timeline(self.times, self.source, self.rows.__getitem__)
-        return self.on(timeline, numbers)
+        return on_grid(self, timeline, numbers)
 
-    def on(self, timeline: Timeline, numbers: np.ndarray) -> Series:
-        """The series on a grid, on which its times have these numbers."""
-        count = int(numbers[-1]) + 1
-        values = np.full((count, len(self.columns)), np.nan)
-        values[numbers] = self.values
-        known = None
-        if self.known is not None:
-            known = np.zeros((count, *self.known.shape[1:]))
-            known[numbers] = self.known
-            # steps with nothing but what is known are still to come
-            seen = np.flatnonzero((~np.isnan(values)).any(axis=1))
-            count = int(seen[-1]) + 1 if len(seen) else count
-        times = timeline.times(0, count)
-        made = (self.columns, times, self.clock, self.names, known, self.inputs)
-        return Series(values[:count], *made)
+
+def on_grid(observed: Observed, timeline: Timeline, numbers: np.ndarray) -> Series:
+    """Observed values on the grid on which their times have these numbers [U], rising from 0."""
+    count = int(numbers[-1]) + 1
+    values = np.full((count, len(observed.columns)), np.nan)
+    values[numbers] = observed.values
+    known = None
+    if observed.known is not None:
+        known = np.zeros((count, *observed.known.shape[1:]))
+        known[numbers] = observed.known
+        # steps with nothing but what is known are still to come
+        seen = np.flatnonzero((~np.isnan(values)).any(axis=1))
+        count = int(seen[-1]) + 1 if len(seen) else count
+    return Series(
+        values[:count],
+        observed.columns,
+        timeline.times(0, count),
+        observed.clock,
+        observed.names,
+        known,
+        observed.inputs,
+        observed.key,
+    )
 
 
 def read_series(
@@ -117,6 +127,7 @@ def observe(
     check_columns(inputs, table, "known", table.name)
     taken = [*series, *columns, *inputs]
     times = find_times(reader, table, time, taken)
+    reader.found["time"] = ",".join(times.names) if times else ""
     if times is None:
         refuse_totals(table, [name for name in table.columns if is_text(table[name])])
     else:
@@ -128,7 +139,7 @@ def observe(
     keys, names = _keys(table, series, before)
     _check_calendar(spec, times)
     return _pivoted(table, times, chosen.names, chosen.values, keys, names, spec,
-                    spec.encode(table, chosen.style), before)  # fmt: skip
+                    spec.encode(table, chosen.style), before, ", ".join(series) or "series")  # fmt: skip
 
 
 def _check_calendar(spec: KnownInputs, times: Times | None) -> None:
@@ -172,6 +183,7 @@ def _pivoted(
     spec: KnownInputs,
     known: np.ndarray,
     before: Series | None,
+    key: str,
 ) -> Observed:
     """Rows put side by side by their series, one row for each time."""
     local = None if before is None or before.clock is None else before.clock.local
@@ -198,6 +210,7 @@ def _pivoted(
         spec,
         source,
         rows,
+        key,
     )
 
 

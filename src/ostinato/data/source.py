@@ -62,7 +62,7 @@ def source_words(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """A file to be read from its beginning, whatever its name: gzip is unpacked on the way.
 
     Standard input may be opened again and again. Raises ArgumentError for a gzip file that is

@@ -166,7 +166,7 @@ class Timetable(Timeline):
         step = _span(int(np.median(distance).astype("m8[us]").astype(int)))
         first, last = (_clock(self.hours[place]) for place in (0, -1))
         of = "" if all(self.days) else f" of {days}s" if days == "business day" else f" of {days}"
-        return f"{step}{of} from {first} to {last}"
+        return f"{step}{of}, {first} to {last}"
 
     def _days(self) -> str:
         if self.days == (True,) * 5 + (False,) * 2:
@@ -202,7 +202,7 @@ def place_on_timeline(
     off = np.flatnonzero(np.isnan(numbers))
     if len(off):
         raise _off_grid(times, off, timeline, source, named)
-    _check_size(times, numbers, timeline, source, named)
+    check_size(times, numbers, timeline, source, named)
     return timeline, numbers.astype(np.int64)
 
 
@@ -321,7 +321,7 @@ def _off_grid(
     return ArgumentError(source, wanted=wanted, got=got, remedy=remedy)
 
 
-def _check_size(
+def check_size(
     times: np.ndarray, numbers: np.ndarray, timeline: Timeline, source: str, where: Where
 ) -> None:
     """Raise ArgumentError for far more steps than rows, which one wrong date makes."""

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ostinato.data.scaling import Scale, difference, fill_forward
 from ostinato.data.series import Series
+from ostinato.data.windows import steps_of
 
 
 @final
 class History:
-    """A series [N, C] as the input of forecasts that begin anywhere in it.
+    """A series [N, C], or several, as the input of forecasts that begin anywhere in it.
 
     Attributes: ``series``; ``lag``, the steps over which changes are taken, 0 for the values
     themselves; ``scale`` of the changes.
@@ -35,8 +36,36 @@ class History:
         return len(self.series)
 
     @cached_property
+    def parts(self) -> list[History]:
+        """A history for each of the series in this one."""
+        size = len(self.series.targets)
+        made: list[History] = []
+        for number in range(self.series.num_series):
+            own = slice(number * size, (number + 1) * size)
+            scale = Scale(self.scale.mean[own], self.scale.deviation[own])
+            made.append(History(self.series.only([number]), scale, self.lag))
+        return made
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """What a model reads of S series, [N, S, 2C + K]: their changes, what is there, and what is
+        known of the step after each."""
+        scaled = self.scale.apply(difference(self.series.values, self.lag))
+        return torch.from_numpy(steps_of(self.series, scaled)[..., :-1])
+
+    def known(self, steps: np.ndarray) -> Tensor:
+        """What is known [n, S, K] of steps by their numbers [n]; 0 beyond what the series has."""
+        series = self.series
+        there = len(series) if series.known is None else len(series.known)
+        last = int(steps.max()) + 1
+        count = last if not series.inputs.columns else min(last, there)
+        known = np.zeros((last, series.num_series, series.num_known), dtype=np.float32)
+        known[:count] = series.known_at(0, count)
+        return torch.from_numpy(known[steps])
+
+    @cached_property
     def steps(self) -> Tensor:
-        """What a model reads, [N, 2C]: the scaled changes, 0 for a missing one, and 1 for seen."""
+        """All columns side by side, [N, 2C]: scaled changes, 0 for a missing one, and 1 for seen."""
         scaled = self.scale.apply(difference(self.series.values, self.lag))
         seen = ~np.isnan(scaled)
         both = np.concatenate([np.where(seen, scaled, 0.0), seen], axis=1)

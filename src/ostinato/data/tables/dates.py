@@ -188,7 +188,19 @@ def allowed_formats(name: str) -> tuple[str, ...]:
     return (*DIGITS, EXCEL) if sounds_like_time(name) else DIGITS
 
 
-_TIME_WORDS = ("date", "time", "day", "month", "year", "period", "week", "quarter", "when", "stamp", "step")
+_TIME_WORDS = (
+    "date",
+    "time",
+    "day",
+    "month",
+    "year",
+    "period",
+    "week",
+    "quarter",
+    "when",
+    "stamp",
+    "step",
+)
 
 
 def sounds_like_time(name: str) -> bool:

@@ -52,7 +52,9 @@ EXCEL = "excel"
 
 _MONTHS = {
     name: number + 1
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split())
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    )
 }
 _LONG_MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ostinato.data.requirements import require
 from ostinato.data.tables.cells import MISSING
+from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.settings import ReadSettings, character, words
 from ostinato.data.tables.table import Table, is_text
 from ostinato.errors import ArgumentError
@@ -103,13 +104,26 @@ def grouped_like(text: Any, mark: str) -> Any:
     )
 
 
-def decimal_mark(table: Table, names: Iterable[str], settings: ReadSettings, separator: str) -> str:
+def number_style(reader: Reader, table: Table, names: Iterable[str]) -> NumberStyle:
+    """How the numbers of a table are written: as is said, as before, or as they show."""
+    settings = reader.decided
+    if settings.decimal is None:
+        separator = character(settings.separator or ",")
+        mark = _decimal_mark(table, names, settings, separator)
+        words = f"{table.name}: {mark!r} is the decimal mark"
+        reader.say(words if mark != "." else "", decimal=mark)
+    return NumberStyle.of(reader.decided, ".")
+
+
+def _decimal_mark(
+    table: Table, names: Iterable[str], settings: ReadSettings, separator: str
+) -> str:
     """The decimal mark of a table, by all columns of numbers in it.
 
     Raises ArgumentError where the columns contradict each other, and where all that could be
     decimals could as well be thousands.
     """
-    if settings.thousands in (".", "," ):
+    if settings.thousands in (".", ","):
         return "," if settings.thousands == "." else "."
     found: dict[str, tuple[str, int]] = {}
     doubtful: tuple[str, int, str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, final
@@ -41,16 +41,20 @@ class Reader:
     ``settings`` are the user's, and bind it. ``usual`` are those of an earlier file, such as the
     one that a model was trained on: how numbers are written there binds it too, and the rest is
     tried first. After reading, ``decided`` has the settings by which the same file is read again,
-    and ``said`` lines for people, of whatever the file did not say plainly.
+    and ``said`` lines for people, of whatever the file did not say plainly; ``found`` names columns
+    that were looked for, such as that of the times.
     """
 
     def __init__(
-        self, settings: FileSettings | None = None, usual: FileSettings | None = None
+        self,
+        settings: FileSettings | None = None,
+        usual: FileSettings | Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = ReadSettings.of(settings)
         self.usual = ReadSettings.of(usual)
         self.decided = self.usual.replace(**self.settings.given())
         self.said: list[str] = []
+        self.found: dict[str, str] = {}
 
     def say(self, line: str, **decided: Any) -> None:
         """Keep a decision; it is said where the usual settings do not say it already."""
@@ -179,7 +183,8 @@ class Reader:
         for place, (row, line) in enumerate(zip(rows.rows, rows.lines, strict=True)):
             # those above the first value stand below the name of the column
             count = rows.after_blank.get(place, 0) if place > 1 else 0
-            filled.rows.extend([[None]] * count + [row])
+            filled.rows.extend([None] for _ in range(count))
+            filled.rows.append(row)
             filled.lines.extend([*range(line - count, line), line])
         if len(filled) > len(rows):
             self.say(
@@ -197,6 +202,11 @@ class Reader:
                 raise ArgumentError(
                     name, wanted="a table that is text between separators", got=str(path)
                 )
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table by its name; one that ends in .txt may be a text as well."""
+    return suffix_of(path) in SUFFIXES and suffix_of(path) != ".txt"
 
 
 def suffix_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -88,10 +89,10 @@ class ReadSettings(NumberSettings):
     )
 
     @classmethod
-    def of(cls, settings: FileSettings | None) -> Self:
-        """These settings alone, of a class that has more of them or fewer."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: getattr(settings, name, None) for name in names})
+    def of(cls, settings: FileSettings | Mapping[str, Any] | None) -> Self:
+        """These settings alone, of a class or a section of a config with more of them or fewer."""
+        said = settings if isinstance(settings, Mapping) else vars(settings) if settings else {}
+        return cls(**{field.name: said.get(field.name) for field in fields(cls)})
 
 
 def words(written: str | None) -> list[str]:

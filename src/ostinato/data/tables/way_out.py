@@ -41,7 +41,7 @@ def way_out(cell: str, style: NumberStyle) -> str:
     decimal = re.escape(style.decimal)
     grouped = re.fullmatch(
         rf"[0-9]{{1,3}}(([.,'’ \u00a0\u202f])[0-9]{{3}})+({decimal}[0-9]+)?", plain
-    )  # noqa: RUF001
+    )
     if _MISSING.fullmatch(cell):
         return f"If it stands for a missing number: --missing '{cell}'."
     if grouped and grouped[2] != style.decimal:
