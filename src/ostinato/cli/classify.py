@@ -25,8 +25,8 @@ FileArgument = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="A table, which needs no column of labels; a text (.txt) or - for standard input, with "
-        "a sequence a line; a folder with a sequence a file.",
+        help="A table, which needs no column of labels; a text (.txt) or - (standard input) with a "
+        "sequence a line; or a folder with a sequence a file.",
     ),
 ]
 SequenceOption = Annotated[

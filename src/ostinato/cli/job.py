@@ -25,7 +25,7 @@ class Reading:
     """How a run is measured, and how the files are read that it is measured on."""
 
     columns: int = 1
-    files: ReadSettings = ReadSettings()
+    files: ReadSettings = field(default_factory=ReadSettings)
     pictures: Path | None = None
     stochastic: bool = False
 

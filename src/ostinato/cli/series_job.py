@@ -135,8 +135,8 @@ def _tell_each(heads: list[str], rows: list[list[str | float]]) -> str:
         return f"MASE of each series:\n\n{table(heads, rows)}"
     worst = sorted(rows, key=lambda row: -float(row[1]) if row[1] == row[1] else 0.0)[:_EACH]
     return (
-        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):\n\n"
-        f"{table(heads, worst)}"
+        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):"
+        f"\n\n{table(heads, worst)}"
     )
 
 

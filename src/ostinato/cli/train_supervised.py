@@ -17,8 +17,8 @@ from ostinato.cli.screen import say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings
 from ostinato.data.files import suggestion
-from ostinato.data.source import STDIN
 from ostinato.data.settings import Settings
+from ostinato.data.source import STDIN
 from ostinato.errors import ArgumentError
 from ostinato.tasks import CellSettings, Recipe
 from ostinato.train import Run, TrainSettings

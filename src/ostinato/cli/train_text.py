@@ -40,9 +40,9 @@ def text(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Text files, each a document, .gz or not; folders of them; - for standard input; or "
-            "a folder with ptb.train.txt, ptb.valid.txt and ptb.test.txt. Without any: the reference "
-            "of the Python language, which comes with Python.",
+            help="Text files, each a document, .gz or not; folders of them; - for standard input; "
+            "or a folder with ptb.train.txt, ptb.valid.txt and ptb.test.txt. Without any: the "
+            "reference of the Python language, which comes with Python.",
         ),
     ] = None,
     *,

@@ -32,7 +32,7 @@ def translate(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="A table with a source in each row, or a text, or - for standard input, with one a "
+            help="A table with a source in each row; or a text, or - (standard input), with one a "
             "line.",
         ),
     ] = None,

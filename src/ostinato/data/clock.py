@@ -37,7 +37,7 @@ class Clock:
         return cls(offset_words(offsets[-1]), local, changes if len(changes) > 1 else ())
 
     def then(self, later: Clock, last: Any) -> Clock:
-        """The clock of these times, the last of them ``last``, and of those that ``later`` tells."""
+        """The clock of these times, of which ``last`` is the last, and of those of ``later``."""
         if self.zone == later.zone and not self.changes and not later.changes:
             return later
         own = self.changes or ((str(np.datetime64("1000", "us")), self._minutes(last)),)

@@ -38,6 +38,6 @@ def note_missing_words(reader: Reader, table: Table, name: str) -> None:
     )
     if spaced:
         reader.say(
-            f"{table.name}: {spaced[0]!r} and {spaced[0].strip()!r} in {name} are two: they differ by "
-            "spaces"
+            f"{table.name}: {spaced[0]!r} and {spaced[0].strip()!r} in {name} are two: they differ "
+            "by spaces"
         )

@@ -9,7 +9,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from ostinato.data.conll import SUFFIXES, looks_like_conll, parse_conll
+from ostinato.data.conll import SUFFIXES, looks_like_conll, parse_conll, usual_width
 from ostinato.data.folders import read_folder
 from ostinato.data.requirements import require
 from ostinato.data.source import STDIN, existing_source, source_words
@@ -20,6 +20,8 @@ from ostinato.errors import ArgumentError
 DEFAULT_SEQUENCE, DEFAULT_LABEL = "text", "label"
 # Names that a file of CoNLL-U gives the token and its label.
 _FORM, _TAG = "form", "upos"
+# What is kept of a file with a token a line, for the files that are read later.
+_CONLL = "conll"
 # Files of text that may hold a sequence a line, or a token a line.
 _TEXTS = (".txt", ".text", "")
 
@@ -79,10 +81,9 @@ def find_rows(
     suffix, first = suffix_of(path), settings.sequence.split(",")[0].strip()
     if per_step and settings.group is None and suffix in (*SUFFIXES, *_TEXTS, ".tsv"):
         text = reader.text(path)
-        if suffix in SUFFIXES or (
-            looks_like_conll(text, labelled=labelled) and not names_column(text, first)
-        ):
-            return _conll(parse_conll(text, source_words(path)), settings, reader)
+        if suffix in SUFFIXES or _is_conll(text, reader, first, labelled=labelled):
+            table = parse_conll(text, source_words(path), first=first)
+            return _conll(table, settings, reader)
     if not labelled and suffix in _TEXTS and not names_column(reader.text(path), first):
         return _lines(path, reader)
     table = reader.table(path)
@@ -92,9 +93,16 @@ def find_rows(
         check_columns([settings.group], table, "group", table.name)
         return Found(table, found.sequence, found.label, _groups(table, settings.group, reader))
     if per_step and len(table.after_blank):
-        reader.say(f"{table.name}: blank lines part the sequences, a row is a step")
-        return Found(table, found.sequence, found.label, _blocks(table))
+        return _conll(table, settings, reader)
     return found
+
+
+def _is_conll(text: str, reader: Reader, first: str, *, labelled: bool) -> bool:
+    """Whether a text has a token a line: by its look, or by that of the file before it."""
+    if names_column(text, first):
+        return False
+    before = reader.before.get("layout") == _CONLL and usual_width(text)[1] == 1
+    return before or looks_like_conll(text, labelled=labelled)
 
 
 def names_column(text: str, name: str) -> bool:
@@ -114,16 +122,19 @@ def _lines(path: Path, reader: Reader) -> Found:
 
 
 def _conll(table: Table, settings: Layout, reader: Reader) -> Found:
-    """A token a line: by default the first column and the last, or those of CoNLL-U."""
+    """A token a line: where the columns have no names the first and the last, or those of
+    CoNLL-U."""
     sequence, label = settings.sequence, settings.label
-    if sequence == DEFAULT_SEQUENCE and sequence not in table.columns:
-        sequence = _FORM if _FORM in table.columns else table.columns[0]
-    if label == DEFAULT_LABEL and label not in table.columns:
-        label = _TAG if _TAG in table.columns else table.columns[-1]
+    if not table.header:
+        if sequence == DEFAULT_SEQUENCE:
+            sequence = _FORM if _FORM in table.columns else table.columns[0]
+        if label == DEFAULT_LABEL:
+            label = _TAG if _TAG in table.columns else table.columns[-1]
     groups = _blocks(table)
+    reader.found["layout"] = _CONLL
     reader.say(
-        f"{table.name}: a token a line, {int(groups[-1]) + 1:,} sentences between blank lines; "
-        f"tokens are {sequence}, labels {label}"
+        f"{table.name}: a token a line, {int(groups[-1]) + 1:,} sentences between blank lines"
+        + ("" if table.header else f"; tokens are {sequence}, labels {label}")
     )
     return Found(table, [sequence], label, groups)
 

@@ -13,6 +13,7 @@ from ostinato.data.label_names import in_order, note_missing_words
 from ostinato.data.requirements import require
 from ostinato.data.sequence_files import DEFAULT_LABEL, DEFAULT_SEQUENCE, Found, find_rows
 from ostinato.data.settings import setting
+from ostinato.data.tables.cells import kind_of_column
 from ostinato.data.tables.numbers import NumberStyle, number_style, read_numbers
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.settings import NumberSettings
@@ -22,8 +23,6 @@ from ostinato.errors import ArgumentError
 
 # What a step of a text is, as patterns of Polars.
 TOKENS = {"word": r"\w+(?:['’]\w+)*|[^\w\s]", "space": r"\S+", "char": r"(?s)."}  # noqa: RUF001
-# Share of the cells of a column that are numbers, from which on its steps are to be numbers.
-_MOST = 0.8
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _step_cells(
     texts = [name for name in names if is_text(table[name])]
     if len(names) > 1 or not texts:
         words = False
-    if words:
+    if words or (words is None and kind_of_column(table[names[0]].to_list()) != "number"):
         return [table[names[0]]]
     style = number_style(reader, table, texts)
     made: list[Any] = []
@@ -169,8 +168,6 @@ def _step_cells(
             continue
         numbers = read_numbers(column, style)
         wrong = numbers.bad | np.isnan(numbers.values)
-        if words is None and wrong.mean() > 1 - _MOST:
-            return [column]
         if wrong.any():
             raise _no_number(table, name, wrong, style, open=words is None)
         if words is None:
@@ -267,7 +264,7 @@ def _label_lists(column: Any, lengths: np.ndarray, table: Table) -> Any:
             table.column(column.name),
             wanted=f"a label for each of the {lengths[row]} steps of sequence {row + 1}",
             got=f"{lists.list.len()[row]} in {table.row(row)}",
-            remedy="Where words and labels stand between spaces, cut the text there: --tokens space.",
+            remedy="Where words and labels stand between spaces, cut there: --tokens space.",
         )
     return lists
 

@@ -10,8 +10,9 @@ from typing import final
 import numpy as np
 
 from ostinato.data.clock import Clock, in_words
+from ostinato.data.grids import Timeline
 from ostinato.data.known import CALENDAR_WIDTH, NOTHING_KNOWN, KnownInputs, calendar_of
-from ostinato.data.timeline import Timeline, place_on_timeline
+from ostinato.data.timeline import place_on_timeline
 from ostinato.errors import ArgumentError, ShapeError
 
 

@@ -181,8 +181,8 @@ def _say(
         number = sentinel(read[name].values)
         if number is not None:
             reader.say(
-                f"{table.name}: {name} has {number:g}, far from all other values: if it stands for a "
-                f"missing number: --missing={number:g}"
+                f"{table.name}: {name} has {number:g}, far from all other values: if it stands for "
+                f"a missing number: --missing={number:g}"
             )
     if counts:
         told = ", ".join(f"{word} ({count:,})" for word, count in sorted(counts.items()))

@@ -10,14 +10,16 @@ from typing import final
 import numpy as np
 
 from ostinato.data.clock import Clock, in_words
+from ostinato.data.grids import Timeline
 from ostinato.data.known import CALENDAR, KnownInputs
 from ostinato.data.requirements import require
 from ostinato.data.series import Series, label
-from ostinato.data.series_columns import choose_columns
+from ostinato.data.series_columns import Columns, choose_columns
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.table import Table, check_columns, is_text
-from ostinato.data.tables.times import Times, clocks_back, find_times, refuse_totals
-from ostinato.data.timeline import Timeline, place_on_timeline
+from ostinato.data.tables.time_columns import clocks_back, find_times, refuse_totals
+from ostinato.data.tables.times import Times
+from ostinato.data.timeline import place_on_timeline
 from ostinato.errors import ArgumentError
 
 
@@ -125,21 +127,24 @@ def observe(
     inputs = [name for name in known if name != CALENDAR or name in table.columns]
     check_columns(series, table, "series", table.name)
     check_columns(inputs, table, "known", table.name)
-    taken = [*series, *columns, *inputs]
-    times = find_times(reader, table, time, taken)
+    times = find_times(reader, table, time, [*series, *columns, *inputs])
+    _say_times(reader, table, times)
+    taken = [*series, *inputs, *(times.names if times else ())]
+    chosen = choose_columns(reader, table, columns, taken)
+    spec = KnownInputs.fit(table, known, chosen.style) if before is None else before.inputs
+    _check_calendar(spec, times)
+    keys, names = _keys(table, series, before)
+    read = _Read(table, times, keys, names, tuple(series))
+    return _pivoted(read, chosen, spec, None if before is None else before.clock)
+
+
+def _say_times(reader: Reader, table: Table, times: Times | None) -> None:
     reader.found["time"] = ",".join(times.names) if times else ""
     if times is None:
         refuse_totals(table, [name for name in table.columns if is_text(table[name])])
     else:
         decided = {"date_format": times.format} if times.format else {}
         reader.say(f"{table.name}: {times.summary()}", **decided)
-    taken = [*series, *inputs, *(times.names if times else ())]
-    chosen = choose_columns(reader, table, columns, taken)
-    spec = KnownInputs.fit(table, known, chosen.style) if before is None else before.inputs
-    keys, names = _keys(table, series, before)
-    _check_calendar(spec, times)
-    return _pivoted(table, times, chosen.names, chosen.values, keys, names, spec,
-                    spec.encode(table, chosen.style), before, ", ".join(series) or "series")  # fmt: skip
 
 
 def _check_calendar(spec: KnownInputs, times: Times | None) -> None:
@@ -173,44 +178,51 @@ def _keys(
     return np.array([numbers.get(text, -1) for text in texts]), names
 
 
-def _pivoted(
-    table: Table,
-    times: Times | None,
-    targets: tuple[str, ...],
-    values: np.ndarray,
-    keys: np.ndarray,
-    names: tuple[str, ...],
-    spec: KnownInputs,
-    known: np.ndarray,
-    before: Series | None,
-    key: str,
-) -> Observed:
+@final
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The rows of a table: their times, the number of the series of each, and all their names."""
+
+    table: Table
+    times: Times | None
+    keys: np.ndarray
+    names: tuple[str, ...]
+    series: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """What errors about times call the file."""
+        if self.times is None:
+            return self.table.name
+        return f"column {', '.join(self.times.names)} of {self.table.name}"
+
+
+def _pivoted(read: _Read, chosen: Columns, spec: KnownInputs, clock: Clock | None) -> Observed:
     """Rows put side by side by their series, one row for each time."""
-    local = None if before is None or before.clock is None else before.clock.local
-    grid, clock = (_counted(keys), None) if times is None else times.by(local)
-    there = keys >= 0
-    source = table.name if times is None else f"column {', '.join(times.names)} of {table.name}"
-    order = np.flatnonzero(there)[np.lexsort((keys[there], grid[there]))]
-    _refuse_double(table, times, grid, keys, order, names, source)
+    local = None if clock is None else clock.local
+    grid, clock = (_counted(read.keys), None) if read.times is None else read.times.by(local)
+    known = spec.encode(read.table, chosen.style)
+    there = np.flatnonzero(read.keys >= 0)
+    order = there[np.lexsort((read.keys[there], grid[there]))]
+    _refuse_double(read, grid, order)
     unique, first, place = np.unique(grid[order], return_index=True, return_inverse=True)
-    count = max(1, len(names))
-    filled = np.full((len(unique), count, len(targets)), np.nan)
-    filled[place, keys[order]] = values[order]
+    count, keys = max(1, len(read.names)), read.keys[order]
+    filled = np.full((len(unique), count, len(chosen.names)), np.nan)
+    filled[place, keys] = chosen.values[order]
     ahead = np.zeros((len(unique), count, known.shape[1]))
-    ahead[place, keys[order]] = known[order]
-    labels = [label(name, target) for name in names for target in targets] or list(targets)
-    rows = tuple(table.row(int(order[each])) for each in first)
+    ahead[place, keys] = known[order]
+    labels = [label(name, target) for name in read.names for target in chosen.names]
     return Observed(
-        unique,
-        filled.reshape(len(unique), -1),
-        tuple(labels),
-        names,
-        clock,
-        ahead if spec.columns else None,
-        spec,
-        source,
-        rows,
-        key,
+        times=unique,
+        values=filled.reshape(len(unique), -1),
+        columns=tuple(labels) or chosen.names,
+        names=read.names,
+        clock=clock,
+        known=ahead if spec.columns else None,
+        inputs=spec,
+        source=read.source,
+        rows=tuple(read.table.row(int(order[each])) for each in first),
+        key=", ".join(read.series) or "series",
     )
 
 
@@ -226,39 +238,32 @@ def _counted(keys: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _refuse_double(
-    table: Table,
-    times: Times | None,
-    grid: np.ndarray,
-    keys: np.ndarray,
-    order: np.ndarray,
-    names: tuple[str, ...],
-    source: str,
-) -> None:
+def _refuse_double(read: _Read, grid: np.ndarray, order: np.ndarray) -> None:
     """Raise ArgumentError for two rows of one time, with what may tell them apart."""
-    double = (grid[order][1:] == grid[order][:-1]) & (keys[order][1:] == keys[order][:-1])
-    if times is None or not double.any():
+    times, keys = grid[order], read.keys[order]
+    double = np.flatnonzero((times[1:] == times[:-1]) & (keys[1:] == keys[:-1]))
+    if read.times is None or not len(double):
         return
-    places = np.flatnonzero(double)
-    one, two = (int(order[places[0] + step]) for step in (0, 1))
-    of = f" of {names[keys[one]]}" if names else ""
+    one, two = (int(order[double[0] + step]) for step in (0, 1))
+    of = f" of {read.names[read.keys[one]]}" if read.names else ""
     raise ArgumentError(
-        source,
+        read.source,
         wanted=f"one row for each time{of}",
-        got=f"two for {in_words(grid[one])}, {table.row(one)} and {table.row(two)}",
-        remedy=_apart(table, times, grid, grid[order][1:][double], bool(names)),
+        got=f"two for {in_words(grid[one])}, {read.table.row(one)} and {read.table.row(two)}",
+        remedy=_apart(read, read.times, grid, times[double]),
     )
 
 
-def _apart(table: Table, times: Times, grid: np.ndarray, double: np.ndarray, named: bool) -> str:
+def _apart(read: _Read, times: Times, grid: np.ndarray, double: np.ndarray) -> str:
+    """What to do about times that come twice."""
     if grid.dtype.kind == "M" and not times.zoned and clocks_back(double):
         return (
-            "It is the hour that the end of summer time repeats: write the offset beside the times, "
-            "as in 2024-10-27T02:00+01:00, or leave one of them out."
+            "It is the hour that the end of summer time repeats: write the offset beside the "
+            "times, as in 2024-10-27T02:00+01:00, or leave one of them out."
         )
-    if not named:
-        for name in table.columns:
-            if name not in times.names and _tells_apart(table, name, grid):
+    if not read.names:
+        for name in read.table.columns:
+            if name not in times.names and _tells_apart(read.table, name, grid):
                 return f"If {name} names several series: --series {name}."
     return "Leave one of them out, or name the column that tells them apart: --series."
 

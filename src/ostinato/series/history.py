@@ -65,7 +65,7 @@ class History:
 
     @cached_property
     def steps(self) -> Tensor:
-        """All columns side by side, [N, 2C]: scaled changes, 0 for a missing one, and 1 for seen."""
+        """All columns side by side, [N, 2C]: scaled changes, 0 for missing ones; 1 for seen."""
         scaled = self.scale.apply(difference(self.series.values, self.lag))
         seen = ~np.isnan(scaled)
         both = np.concatenate([np.where(seen, scaled, 0.0), seen], axis=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ostinato.data.grids import Timeline
 from ostinato.data.settings import Settings, setting
 from ostinato.data.tables.settings import ReadSettings, words
-from ostinato.data.timeline import Timeline
 
 
 @dataclass(frozen=True)

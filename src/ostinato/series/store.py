@@ -40,7 +40,7 @@ def load_series(path: Path) -> Series:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
             columns = tuple(map(str, parts["columns"]))
-            known = parts["known"] if "known" in parts else None
+            known = parts.get("known")
             told = json.loads(str(parts["told"])) if "told" in parts else None
             made = Series(parts["values"], columns, parts["times"], known=known)
             return made if told is None else _told(made, told)
@@ -106,7 +106,7 @@ def _numbers(old: Series, newer: Series | Observed, source: str) -> np.ndarray:
     if (old.clock is None) != (newer.clock is None):
         raise ArgumentError(
             source,
-            wanted=f"times {'without' if old.clock is None else 'with'} a zone, as the run has them",
+            wanted=f"times {'without' if old.clock is None else 'with'} a zone, as in the run",
             got=in_words(times[0], newer.clock),
         )
     exact = old.timeline.numbers(times)

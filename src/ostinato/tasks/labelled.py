@@ -91,7 +91,7 @@ def _kept_problem(
         }
         require("safetensors.torch", "train").save_file(tensors, kept / "samples.safetensors")
     made = _problem(_load(kept, per_step=per_step))
-    return replace(made, read=reader.decided.as_dict(), said=reader.said)
+    return replace(made, read={**reader.decided.as_dict(), **reader.found}, said=reader.said)
 
 
 def _read(settings: LabelledSettings, source: Path, reader: Reader, *, per_step: bool) -> Labelled:
@@ -126,8 +126,8 @@ CLASSIFY = Recipe(
     SupervisedModelSettings(dropout=0.3),
     BatchSettings(bucket=20),
     _TRAINING,
-    source="A table (CSV and its like, Parquet, JSON lines) with the columns --sequence and --label; "
-    "a folder with a folder of texts for each label; or one with the files of Sentiment140.",
+    source="A table (CSV and its like, Parquet, JSON lines) with the columns --sequence and "
+    "--label; a folder with a folder of texts for each label; or the files of Sentiment140.",
     reads_columns=True,
 )
 

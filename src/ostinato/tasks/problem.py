@@ -25,9 +25,9 @@ class Problem:
     """Samples to learn from, others to be judged by, and what is asked.
 
     ``tokens`` counts the ids that steps are; 0 where steps are numbers. ``encoding`` is how files
-    of the user become samples; None where there are none. ``read`` and ``said`` are what was decided
-    about a file when it was read, as settings and in words. ``loss`` is what training makes small
-    where that is more than the aim's loss of the outputs.
+    of the user become samples; None where there are none. ``read`` and ``said`` are what was
+    decided about a file when it was read, as settings and in words. ``loss`` is what training makes
+    small where that is more than the aim's loss of the outputs.
     """
 
     train: Samples

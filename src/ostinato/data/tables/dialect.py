@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ostinato.data.tables.cells import kind_of_cell, kind_of_column
 from ostinato.data.tables.rows import Row, Rows, split_rows
@@ -89,5 +90,5 @@ def _one_after_another(row: Row) -> bool:
     numbers = [
         int(cell) for cell in row if cell and cell.strip().isascii() and cell.strip().isdigit()
     ]
-    steps = {second - first for first, second in zip(numbers, numbers[1:], strict=False)}
+    steps = {second - first for first, second in pairwise(numbers)}
     return len(numbers) >= _FEW and len(steps) == 1 and steps != {0}

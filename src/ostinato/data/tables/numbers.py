@@ -81,7 +81,7 @@ def _pattern(decimal: str) -> str:
 
 def _plain(text: Any, style: NumberStyle) -> Any:
     """The texts without units, marks of thousands, and spaces inside a number's sign."""
-    text = text.str.replace("^[−–]", "-")  # noqa: RUF001
+    text = text.str.replace("^[\u2212\u2013]", "-")
     if style.units:
         units = "|".join(map(re.escape, sorted(style.units, key=len, reverse=True)))
         text = text.str.replace(rf"^([+-]?)\s*(?:{units})\s*([+-]?)", "$1$2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ from ostinato.data.reading import check_text, read_text
 from ostinato.data.requirements import require
 from ostinato.data.source import STDIN, existing_source, source_words
 from ostinato.data.tables.dialect import find_separator, has_header
+from ostinato.data.tables.frames import even_rows, names_of, numbered, row_words
 from ostinato.data.tables.rows import Row, Rows, split_rows
 from ostinato.data.tables.settings import CHARACTERS, FileSettings, ReadSettings, character
 from ostinato.data.tables.table import Table
@@ -24,13 +24,16 @@ _USUAL = {
     ".tsv": ["\t"],
     ".tab": ["\t"],
     ".psv": ["|"],
-    **dict.fromkeys((".txt", ".dat", ".data", ""), [",", "\t"]),
+    ".txt": [",", "\t"],
+    ".dat": [",", "\t"],
+    ".data": [",", "\t"],
+    "": [",", "\t"],
 }
 _TYPED = (".parquet", ".jsonl", ".ndjson")
 SUFFIXES = (*(suffix for suffix in _USUAL if suffix), *_TYPED)
 """What the names of tables end in."""
-# Rows that a remark names, and fields of a row that an error shows.
-_SHOWN, _FIELDS = 3, 6
+# Rows that a remark names.
+_SHOWN = 3
 _NAMES = {mark: name for name, mark in CHARACTERS.items() if name.isalpha()}
 
 
@@ -42,7 +45,7 @@ class Reader:
     one that a model was trained on: how numbers are written there binds it too, and the rest is
     tried first. After reading, ``decided`` has the settings by which the same file is read again,
     and ``said`` lines for people, of whatever the file did not say plainly; ``found`` names columns
-    that were looked for, such as that of the times.
+    that were looked for, such as that of the times, and ``before`` is that of an earlier file.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Reader:
     ) -> None:
         self.settings = ReadSettings.of(settings)
         self.usual = ReadSettings.of(usual)
+        self.before: Mapping[str, Any] = usual if isinstance(usual, Mapping) else {}
         self.decided = self.usual.replace(**self.settings.given())
         self.said: list[str] = []
         self.found: dict[str, str] = {}
@@ -86,7 +90,10 @@ class Reader:
             self._refuse_text_settings(path, suffix)
             if suffix == ".parquet":
                 return _with_rows(read_parquet(path))
-            return _with_rows(read_json_lines(path, self.settings.encoding))
+            table, mixed = read_json_lines(path, self.settings.encoding)
+            for name in mixed:
+                self.say(f"{table.name}: {name} has texts and numbers: all are read as texts")
+            return _with_rows(table)
         if suffix not in _USUAL:
             raise ArgumentError(
                 "FILE",
@@ -149,9 +156,9 @@ class Reader:
         header = self.settings.header
         if header is None:
             header = has_header(rows, name)
-        names = _names(rows.rows[0], name) if header else _numbered(rows.rows)
+        names = names_of(rows.rows[0], name) if header else numbered(rows.rows)
         begin = int(header)
-        data = _even(rows, begin, len(names), name)
+        data = even_rows(rows, begin, len(names), name)
         dropped = [
             n for n, column in enumerate(names) if not column and not any(r[n] for r in data)
         ]
@@ -170,7 +177,7 @@ class Reader:
             else "",
             separator=_NAMES.get(separator, separator),
         )
-        words = f"{name}: the first row is data, not names: {_row_words(rows.rows[0])}"
+        words = f"{name}: the first row is data, not names: {row_words(rows.rows[0])}"
         self.say("" if header else f"{words} (--header takes it as names)", header=header)
         blank = [place - begin for place in rows.after_blank if place > begin]
         return _with_rows(Table(name, frame, rows.lines[begin:], header, blank))
@@ -222,66 +229,6 @@ def _with_rows(table: Table) -> Table:
     return table
 
 
-def _names(row: Row, source: str) -> list[str]:
-    """The names of the columns; those that come twice are told apart by numbers."""
-    names = [(cell or "").strip() for cell in row]
-    for name, count in Counter(names).items():
-        if name and count > 1:
-            raise ArgumentError(
-                source,
-                wanted="columns of different names",
-                got=f"{name!r} for {count} of them",
-                remedy="Rename them. If the first row is no names but data: --no-header.",
-            )
-    return names
-
-
-def _numbered(rows: list[Row]) -> list[str]:
-    width = Counter(map(len, rows)).most_common(1)[0][0]
-    return [f"column_{number + 1}" for number in range(width)]
-
-
-def _even(rows: Rows, begin: int, width: int, source: str) -> list[Row]:
-    """The rows of data, all of one width; empty fields beyond it are left out."""
-    data: list[Row] = []
-    for place, row in enumerate(rows.rows[begin:], begin):
-        if len(row) > width and not any(row[width:]):
-            row = row[:width]
-        if len(row) != width:
-            raise _uneven(rows, place, begin, width, source)
-        data.append(row)
-    return data
-
-
-def _uneven(rows: Rows, place: int, begin: int, width: int, source: str) -> ArgumentError:
-    usual = Counter(map(len, rows.rows[begin:])).most_common(1)[0][0]
-    if begin and usual != width:
-        return ArgumentError(
-            f"{source}, line {rows.lines[0]}",
-            wanted=f"the names of {usual} columns, as most rows have {_counted(usual)}",
-            got=f"{_counted(width)}: {_row_words(rows.rows[0])}",
-            remedy="Leave out what stands above the names, and give each column one; where decimal "
-            "marks part fields, save the file with another separator.",
-        )
-    row = rows.rows[place]
-    remedy = "Correct the row, or leave it out; --separator names what parts the fields."
-    if len(row) > width:
-        remedy = (
-            "A field that holds what parts the fields stands in double quotes (--quotes where they "
-            "are characters otherwise); --separator names another mark."
-        )
-    return ArgumentError(
-        f"{source}, row {place - begin + 1} (line {rows.lines[place]})",
-        wanted=f"{_counted(width)}, as {'the first row' if begin else 'most rows'}",
-        got=f"{len(row)}: {_row_words(row)}",
-        remedy=remedy,
-    )
-
-
-def _counted(fields: int) -> str:
-    return f"{fields} field{'' if fields == 1 else 's'}"
-
-
 def _refuse_swallowed(rows: Rows, source: str) -> None:
     if rows.swallowed:
         place = rows.swallowed[0]
@@ -305,11 +252,6 @@ def _places(rows: Rows, places: Sequence[int]) -> str:
     return f"line{'s' if len(places) > 1 else ''} {shown}" + (
         f" and {more:,} more" if more > 0 else ""
     )
-
-
-def _row_words(row: Row) -> str:
-    shown = ", ".join(repr(cell or "") for cell in row[:_FIELDS])
-    return shown + (", ..." if len(row) > _FIELDS else "")
 
 
 def _plain(name: str) -> str:

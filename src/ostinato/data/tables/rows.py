@@ -17,9 +17,9 @@ class Rows:
     """The rows of a text that are not blank, and the line, from 1, on which each of them begins.
 
     ``after_blank`` counts the blank lines before a row, by its place. The other lists have places
-    of rows: ``spanning`` those of several lines, ``swallowed`` those of several lines of which each would be
-    a whole row if quotes were characters, ``loose`` those with a quote that opens a field and does
-    not close it: such a quote is a character.
+    of rows: ``spanning`` those of several lines, ``swallowed`` those of several lines of which each
+    would be a whole row if quotes were characters, ``loose`` those with a quote that opens a field
+    and does not close it: such a quote is a character.
     """
 
     rows: list[Row] = field(default_factory=list[Row])
@@ -102,7 +102,7 @@ class _Cutter:
         return [cell or None for cell in line.removesuffix("\r").split(self.separator)]
 
     def quoted(self, text: str, place: int) -> tuple[Row, int, bool]:
-        """(the fields of the row at a place, the place of its line end, whether a quote is loose)."""
+        """(the fields of the row at a place, the place of its line end, if a quote is loose)."""
         row: Row = []
         loose = last = False
         while not last:

@@ -68,9 +68,9 @@ def check_columns(names: Iterable[str], table: Any, argument: str, path: object)
         if name in table.columns:
             continue
         near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.5)
-        remedy = f"Did you mean {near[0]}?" if near else ""
-        if not near and isinstance(table, Table) and len(table.lines):
-            remedy = (
+        remedy = f"Did you mean {near[0]}? " if near else ""
+        if isinstance(table, Table) and len(table.lines):
+            remedy += (
                 "If the first row is no names but data: --no-header."
                 if table.header
                 else f"The columns have no names in the file: --{argument} {table.columns[0]}."
@@ -79,7 +79,7 @@ def check_columns(names: Iterable[str], table: Any, argument: str, path: object)
             argument,
             wanted=f"a column of {path}: {', '.join(table.columns)}",
             got=repr(name),
-            remedy=remedy,
+            remedy=remedy.strip(),
         )
 
 

@@ -1,9 +1,8 @@
-"""Which columns of a table are its times, and those times."""
+"""The times in columns of a table, and the clock that tells them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -22,30 +21,19 @@ from ostinato.data.tables.dates import (
     refuse_dates,
     sounds_like_time,
 )
-from ostinato.data.tables.forms import EPOCHS, EXCEL, check_format, month_numbers
+from ostinato.data.tables.forms import EPOCHS, EXCEL, check_format
 from ostinato.data.tables.numbers import NumberStyle, read_numbers
 from ostinato.data.tables.reader import Reader
-from ostinato.data.tables.settings import words
-from ostinato.data.tables.table import Table, check_columns, is_text
+from ostinato.data.tables.table import Table, is_text
 from ostinato.data.timeline import regularity
 from ostinato.errors import ArgumentError
 
 # Microseconds.
 _ALMOST_A_DAY = 23 * 3_600_000_000
 # Share of rows without a date, up to which a column of dates is still taken for the times.
-_EMPTY = 0.1
+EMPTY = 0.1
 # Between these years a number may be a date without being named so.
 _FIRST, _LAST = np.datetime64("1600-01-01", "us"), np.datetime64("2200-01-01", "us")
-_CLOCK = r"^\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$"
-# The parts of a date as columns of their own are called, from years to seconds.
-_PARTS = (
-    ("year", "yr", "yyyy", "jahr"),
-    ("month", "mon", "mo", "mm"),
-    ("day", "dom", "dd", "mday"),
-    ("hour", "hr", "hh"),
-    ("minute", "min"),
-    ("second", "sec"),
-)
 # What joins each part to those before it.
 _JOINTS = ("", "-", "-", " ", ":", ":")
 
@@ -102,113 +90,18 @@ class Times:
         return grid, Clock.of(grid, self.offsets, local=local)
 
 
-def find_times(
-    reader: Reader, table: Table, wanted: str | None, taken: Iterable[str] = ()
-) -> Times | None:
-    """The times of a table: of the columns ``wanted`` (``a`` or ``a,b``), or of the first of dates.
-
-    None for ``""``, and where there is none. Raises ArgumentError for a cell that is no time where
-    most are, and for dates that can be read in several ways.
-    """
-    if wanted == "":
-        return None
-    if wanted is not None:
-        names = [wanted] if wanted in table.columns else words(wanted)
-        check_columns(names, table, "time", table.name)
-        return _times_of(reader, table, names)
-    left = [name for name in table.columns if name not in set(taken)]
-    first = _first_dates(reader, table, left)
-    if first is not None:
-        clock = _clock_beside(table, first, left)
-        return _times_of(reader, table, [first, clock] if clock else [first])
-    parts = _parts(table, left)
-    if len(parts) > 1:
-        return _times_of(reader, table, parts)
-    for name in left:
-        found = _dates_in_digits(reader, table, name)
-        if found is not None:
-            return _times(table, (name,), found)
-    for name in left:
-        if sounds_like_time(name) and _counts_on(table[name]):
-            return Times((name,), read_numbers(table[name], NumberStyle()).values)
-    return None
-
-
-def _counts_on(column: Any) -> bool:
-    """Whether a column has numbers that only rise, in regular steps but for gaps."""
-    numbers = read_numbers(column, NumberStyle())
-    values = numbers.values
-    if numbers.bad.any() or np.isnan(values).any() or len(values) < 3:
-        return False
-    return bool((np.diff(values) > 0).all()) and regularity(values) >= REGULAR
-
-
-def _first_dates(reader: Reader, table: Table, names: Sequence[str]) -> str | None:
-    """The first column of dates, one with a date in nearly every row first."""
-    sparse: list[str] = []
-    for name in names:
-        column = table[name]
-        if not is_text(column):
-            if str(column.dtype).startswith("Date"):
-                return name
-            continue
-        if not column.str.contains("[0-9]").any():
-            continue
-        found = find_dates(column, _formats(reader, FORMATS))
-        if found and found[0].empty.mean() <= _EMPTY:
-            return name
-        sparse += [name] if found else []
-    return sparse[0] if sparse else None
-
-
-def _formats(reader: Reader, formats: Sequence[str]) -> Sequence[str]:
+def formats_for(reader: Reader, formats: Sequence[str]) -> Sequence[str]:
     """The forms to be tried: the user's alone, or all."""
     given = reader.settings.date_format
     return formats if given is None else (check_format(given).format,)
 
 
-def _clock_beside(table: Table, first: str, names: Sequence[str]) -> str | None:
-    """A column of hours that tells the rows of one date apart."""
-    if not is_text(table[first]) or table[first].n_unique() == len(table):
-        return None
-    if table[first].str.contains(":[0-9]{2}").any():
-        return None
-    for name in names:
-        if name == first:
-            continue
-        column = table[name]
-        if is_text(column) and column.null_count() == 0 and column.str.contains(_CLOCK).all():
-            return name
-        if name.lower() in _PARTS[3] and _small_numbers(column, 24):
-            return name
-    return None
+def times_of(reader: Reader, table: Table, names: Sequence[str]) -> Times:
+    """The times of columns that are known to have them: one, or a date and a time, or a year, a
+    month and so on.
 
-
-def _small_numbers(column: Any, most: int) -> bool:
-    numbers = read_numbers(column, NumberStyle())
-    values = numbers.values
-    return not numbers.bad.any() and bool(
-        ((values >= 0) & (values <= most) & (values == np.rint(values))).all()
-    )
-
-
-def _month_names(column: Any) -> bool:
-    return is_text(column) and column.null_count() == 0 and not (month_numbers(column) < 0).any()
-
-
-def _parts(table: Table, names: Sequence[str]) -> list[str]:
-    """The columns of years, months, and so on, as far as one follows the other."""
-    found: list[str] = []
-    for part in _PARTS:
-        name = next((name for name in names if name.strip().lower() in part), None)
-        if name is None or not (_small_numbers(table[name], 9999) or _month_names(table[name])):
-            break
-        found.append(name)
-    return found
-
-
-def _times_of(reader: Reader, table: Table, names: Sequence[str]) -> Times:
-    """The times of columns that are known to have them."""
+    Raises ArgumentError for a cell that is none, and for dates that can be read in several ways.
+    """
     column = table[names[0]]
     if len(names) == 1 and not is_text(column):
         if str(column.dtype).startswith("Date"):
@@ -254,11 +147,11 @@ def _one_column(reader: Reader, table: Table, name: str) -> Times:
     if usual is not None and reader.settings.date_format is None:
         known = find_dates(texts, [usual])
         if known and known[0].whole:
-            return _times(table, (name,), known[0])
-    found = find_dates(texts, _formats(reader, FORMATS))
+            return whole_times(table, (name,), known[0])
+    found = find_dates(texts, formats_for(reader, FORMATS))
     if found:
         return _decided(reader, table, (name,), found)
-    found = _dates_in_digits(reader, table, name, named=True)
+    found = dates_in_digits(reader, table, name, named=True)
     if found is not None:
         return _decided(reader, table, (name,), [found])
     numbers = read_numbers(texts, NumberStyle())
@@ -286,7 +179,7 @@ def _as_texts(column: Any) -> Any:
     return column.cast(polars.String)
 
 
-def _dates_in_digits(
+def dates_in_digits(
     reader: Reader, table: Table, name: str, *, named: bool = False
 ) -> Dates | None:
     """A column of mere numbers as dates, where they make regular steps as such and its name or
@@ -298,15 +191,17 @@ def _dates_in_digits(
     given = reader.settings.date_format
     if given is not None and given not in (*DIGITS, EXCEL):
         return None
-    if not texts.str.strip_chars().str.contains(r"^[0-9]{4,19}(\.[0-9]+)?$").mean() > 1 - _EMPTY:
+    if not texts.str.strip_chars().str.contains(r"^[0-9]{4,19}(\.[0-9]+)?$").mean() > 1 - EMPTY:
         return None
     formats = allowed_formats(name) if given is None else [given]
-    found = [dates for dates in find_dates(texts, formats) if dates.bad.mean() <= _EMPTY]
+    found = [dates for dates in find_dates(texts, formats) if dates.bad.mean() <= EMPTY]
     hinted = named or given is not None or sounds_like_time(name)
     likely = [dates for dates in found if _likely(dates, hinted=hinted)]
     if not likely:
         return None
-    return choose_dates(table, name, likely) if likely[0].whole else _refuse(table, name, likely[0])
+    if not likely[0].whole:
+        raise refuse_dates(table, name, likely[0])
+    return choose_dates(table, name, likely)
 
 
 def _likely(dates: Dates, *, hinted: bool) -> bool:
@@ -324,14 +219,10 @@ def _decided(reader: Reader, table: Table, names: tuple[str, ...], found: Sequen
     chosen = choose_dates(table, names[0], found)
     if not chosen.whole:
         raise refuse_dates(table, names[0], chosen)
-    return _times(table, names, chosen)
+    return whole_times(table, names, chosen)
 
 
-def _refuse(table: Table, name: str, dates: Dates) -> Dates:
-    raise refuse_dates(table, name, dates)
-
-
-def _times(table: Table, names: tuple[str, ...], dates: Dates) -> Times:
+def whole_times(table: Table, names: tuple[str, ...], dates: Dates) -> Times:
     """Times of dates that all are read."""
     offsets = dates.read.offsets
     without = np.isnan(offsets)
@@ -366,31 +257,3 @@ def _joined(reader: Reader, table: Table, names: Sequence[str]) -> Times:
             "time", wanted="a date and a time, or a year, a month and so on", got=", ".join(names)
         )
     return replace(times, names=tuple(names))
-
-
-def clocks_back(times: np.ndarray) -> bool:
-    """Whether double times (M8[us]) are those of an hour that autumn repeats on one night."""
-    days = np.unique(times.astype("M8[D]"))
-    hours = (times - times.astype("M8[D]")).astype("m8[h]").astype(np.int64)
-    months = days.astype("M8[M]").astype(np.int64) % 12 + 1
-    sunday = (days.astype(np.int64) + 3) % 7 == 6
-    return bool(sunday.all() and np.isin(months, (3, 4, 10, 11)).all() and (hours <= 3).all())
-
-
-_TOTAL = re.compile(
-    r"(grand |sub)?-?(total|sum|summe|gesamt|average|mean|totals)\s*:?", re.IGNORECASE
-)
-
-
-def refuse_totals(table: Table, names: Iterable[str]) -> None:
-    """Raise ArgumentError for a last row that sums up the others, by the word in it."""
-    last = len(table) - 1
-    for name in names:
-        cell = table[name][last]
-        if isinstance(cell, str) and _TOTAL.fullmatch(cell.strip()):
-            raise ArgumentError(
-                table.column(name),
-                wanted="a row for each time, and none that sums them up",
-                got=table.cells(name, [last]),
-                remedy="Leave the row out.",
-            )

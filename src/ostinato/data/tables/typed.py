@@ -29,8 +29,11 @@ def read_parquet(path: Path) -> Table:
         ) from error
 
 
-def read_json_lines(path: Path, encoding: str | None) -> Table:
-    """A JSON object in each line. Raises ArgumentError for a line that is none."""
+def read_json_lines(path: Path, encoding: str | None) -> tuple[Table, list[str]]:
+    """(a JSON object in each line, the columns in which texts and others are mixed).
+
+    Raises ArgumentError for a line that is none, and for a column of other mixtures.
+    """
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     text = "".join(read_text(path, encoding))
@@ -41,8 +44,9 @@ def read_json_lines(path: Path, encoding: str | None) -> Table:
         lines.append(number)
     names = dict.fromkeys(name for row in rows for name in row)
     polars = require("polars", "series")
-    columns = [_column(name, [row.get(name) for row in rows], path) for name in names]
-    return Table(source_words(path), polars.DataFrame(columns), lines)
+    mixed: list[str] = []
+    columns = [_column(name, [row.get(name) for row in rows], path, mixed) for name in names]
+    return Table(source_words(path), polars.DataFrame(columns), lines), mixed
 
 
 def _object(line: str, number: int, path: Path) -> dict[str, Any]:
@@ -60,11 +64,12 @@ def _object(line: str, number: int, path: Path) -> dict[str, Any]:
     return found
 
 
-def _column(name: str, values: list[Any], path: Path) -> Any:
-    """A column of one type; numbers among texts become texts."""
+def _column(name: str, values: list[Any], path: Path, mixed: list[str]) -> Any:
+    """A column of one type; numbers among texts become texts, and its name is kept as mixed."""
     polars = require("polars", "series")
     kinds = {type(value) for value in values} - {type(None)}
-    if str in kinds and kinds <= {str, int, float, bool}:
+    if str in kinds and len(kinds) > 1 and kinds <= {str, int, float, bool}:
+        mixed.append(name)
         values = [
             value if value is None or isinstance(value, str) else json.dumps(value)
             for value in values
@@ -72,9 +77,21 @@ def _column(name: str, values: list[Any], path: Path) -> Any:
     elif bool in kinds and len(kinds) > 1:
         raise _mixed(name, kinds, path)
     try:
-        return polars.Series(name, values, strict=not kinds <= {int, float})
+        numbers = _leaves(values) <= {int, float}
+        return polars.Series(name, values, strict=not numbers)
     except (polars.exceptions.PolarsError, TypeError, OverflowError) as error:
         raise _mixed(name, kinds, path) from error
+
+
+def _leaves(values: list[Any]) -> set[type]:
+    """The types of what is in lists of any depth."""
+    found: set[type] = set()
+    for value in values:
+        if isinstance(value, list):
+            found |= _leaves(value)
+        elif value is not None:
+            found.add(type(value))
+    return found
 
 
 def _mixed(name: str, kinds: set[type], path: Path) -> ArgumentError:

@@ -17,8 +17,8 @@ _MISSING = re.compile(
 )
 # A number with a sign of money or of a unit before or after it.
 _UNIT = re.compile(
-    r"[+\-−]?\s*(?P<before>[^\d\s.,+\-−()]{1,5})?\s*[+\-−]?[0-9.,'\s]*[0-9][0-9.,]*\s*"
-    r"(?P<after>[^\d\s.,()+\-−]{1,8})?"
+    r"[+\-\u2212]?\s*(?P<before>[^\d\s.,+\-\u2212()]{1,5})?\s*[+\-\u2212]?[0-9.,'\s]*[0-9][0-9.,]*\s*"
+    r"(?P<after>[^\d\s.,()+\-\u2212]{1,8})?"
 )
 
 
@@ -40,7 +40,7 @@ def way_out(cell: str, style: NumberStyle) -> str:
     plain = re.sub(r"^[^0-9]+|[^0-9]+$", "", cell)
     decimal = re.escape(style.decimal)
     grouped = re.fullmatch(
-        rf"[0-9]{{1,3}}(([.,'’ \u00a0\u202f])[0-9]{{3}})+({decimal}[0-9]+)?", plain
+        rf"[0-9]{{1,3}}(([.,'\u2019 \u00a0\u202f])[0-9]{{3}})+({decimal}[0-9]+)?", plain
     )
     if _MISSING.fullmatch(cell):
         return f"If it stands for a missing number: --missing '{cell}'."
