@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ostinato.cli.files import refuse_without_file
 from ostinato.cli.job import Job, Reading, open_run
 from ostinato.cli.jobs import JOBS, job_of
 from ostinato.cli.options import with_settings
+from ostinato.cli.places import Places
 from ostinato.cli.screen import say
 from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
 from ostinato.train import Run, RunError
 
 
-@with_settings(reading=ReadSettings)
+@with_settings(reading=ReadSettings, places=Places)
 def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
@@ -55,6 +58,7 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     reading: ReadSettings,
+    places: Places,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
@@ -68,9 +72,10 @@ def evaluate(
             str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
     _check_options(job, pictures=pictures, stochastic=stochastic)
+    _check_files(job, {**reading.given(), **places.given()}, paths)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    how = Reading(columns, reading, pictures, stochastic)
+    how = Reading(columns, pictures, stochastic, files=reading, places=places.given())
     figures, said = job.evaluate(opened, checkpoint, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
@@ -86,6 +91,17 @@ def _check_options(job: Job, **options: Path | bool | None) -> None:
             raise ArgumentError(
                 f"--{name}", wanted=f"a run of {' or '.join(known)}", got=f"one of {job.name}"
             )
+
+
+def _check_files(job: Job, given: Mapping[str, Any], paths: list[Path] | None) -> None:
+    """Raise ArgumentError for a flag about files that means nothing for this task, or has none."""
+    for name in given:
+        if name not in job.reads:
+            known = [other.name for other in JOBS.values() if name in other.reads]
+            raise ArgumentError(
+                name, wanted=f"a run of {', '.join(known)}", got=f"one of {job.name}"
+            )
+    refuse_without_file(given, paths)
 
 
 def write_curves(run: Run, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ostinato.cli.files import note_decisions, reader_of
+from ostinato.cli.files import PAIR_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_pairs
 from ostinato.cli.job import (
     Job,
@@ -86,7 +86,8 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     task = load(checkpoint or run.folder)
     if paths:
         reader = reader_of(run, reading.files)
-        task.held_out = read_pairs(paths, pair_settings(run), reader=reader)
+        settings = pair_settings(run).replace(**reading.places)
+        task.held_out = read_pairs(paths, settings, reader=reader)
         note_decisions(reader)
     return task.conclude()
 
@@ -113,6 +114,7 @@ SEQ2SEQ = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato translate {run} --text '...'",
+    reads=PAIR_FLAGS,
     activations=of_pairs,  # pyright: ignore[reportArgumentType]
     defaults={
         "pairs": PairSettings(),

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
-from ostinato.cli.files import SECTION, note_decisions, reader_of
+from ostinato.cli.files import SECTION, SERIES_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_series
 from ostinato.cli.job import (
     Job,
@@ -153,13 +153,21 @@ def load(path: Path) -> SeriesTask:
     return task
 
 
-def with_newer(task: SeriesTask, run: Run, path: Path, given: ReadSettings) -> History:
+def with_newer(
+    task: SeriesTask, run: Run, path: Path, given: ReadSettings, places: Mapping[str, str]
+) -> History:
     """The history of a task, gone on with what a file has, which is read as the run's was."""
     settings, reader = section(run.read_config(), "table", run), reader_of(run, given)
     place = TableSettings.from_dict(settings, str(run.config_path))
     old, time = task.series, run.read_config().get(SECTION, {}).get("time", place.time)
     newer = observe(
-        path, time, old.targets, words(place.series), words(place.known), reader, before=old
+        path,
+        places.get("time", time),
+        old.targets,
+        words(places.get("series", place.series)),
+        words(place.known),
+        reader,
+        before=old,
     )
     note_decisions(reader)
     series = joined(old, newer, source_words(path))
@@ -175,7 +183,7 @@ def evaluate_run(
         return conclude(task)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
-    history, test = with_newer(task, run, paths[0], reading.files), len(task.series)
+    history, test = with_newer(task, run, paths[0], reading.files, reading.places), len(task.series)
     found = evaluate(task.model, history, task.settings, border=task.split.border, test=test)
     return found.figures(), tell(found, history.series, test)
 
@@ -199,6 +207,7 @@ SERIES = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato forecast {run}",
+    reads=SERIES_FLAGS,
     activations=of_series,  # pyright: ignore[reportArgumentType]
     defaults={
         "table": TableSettings(),

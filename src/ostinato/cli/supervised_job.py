@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ostinato.cli.files import note_decisions, reader_of
+from ostinato.cli.files import LABEL_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_sequence
 from ostinato.cli.job import (
     Job,
@@ -94,13 +94,13 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     """The figures on what is held out, or on a table with labels."""
     task = load(checkpoint or run.folder, stochastic=reading.stochastic)
     if paths:
-        task = _on_file(task, run, paths, reading.files)
+        task = _on_file(task, run, paths, reading)
     task.folder = reading.pictures  # those in the run belong to the end of its training
     return task.conclude()
 
 
 def _on_file(
-    task: SupervisedTask, run: Run, paths: Sequence[Path], given: FileSettings
+    task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
 ) -> SupervisedTask:
     encoding = task.problem.encoding
     if encoding is None or len(paths) > 1:
@@ -110,8 +110,11 @@ def _on_file(
             got=", ".join(map(str, paths)),
             remedy="Without a file, the run is measured on what it has held out.",
         )
-    per_step, settings = task.problem.train.per_step, labelled_settings(run)
-    sequences = read_for(run, encoding, paths[0], settings, given, per_step=per_step, labelled=True)
+    per_step = task.problem.train.per_step
+    settings = labelled_settings(run).replace(**reading.places)
+    sequences = read_for(
+        run, encoding, paths[0], settings, reading.files, per_step=per_step, labelled=True
+    )
     return SupervisedTask(
         task.name, task.model, task.problem.on(encoding.samples(sequences)), seed=0
     )
@@ -177,6 +180,7 @@ def job_for(recipe: Recipe) -> Job:
         drawn,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
+        LABEL_FLAGS if recipe.reads_columns else (),
         # pictures tell more of a model that looks at pieces of an image
         activations=of_sequence if recipe.make is sequence_model else None,  # pyright: ignore
         defaults={

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
-from ostinato.cli.files import SECTION
+from ostinato.cli.files import SECTION, TEXT_FLAGS
 from ostinato.cli.hidden import of_text, of_windows
 from ostinato.cli.job import (
     Job,
@@ -223,6 +223,7 @@ TEXT = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
+    reads=TEXT_FLAGS,
     activations=of_text,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )
@@ -234,6 +235,7 @@ BIDIRECTIONAL = Job(
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn_windows,  # pyright: ignore[reportArgumentType]
+    reads=TEXT_FLAGS,
     activations=of_windows,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )

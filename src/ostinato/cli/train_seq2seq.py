@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import say
 from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
@@ -78,6 +78,8 @@ def seq2seq(
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
     reader = Reader(pairs)
+    for path in paths or []:
+        announce(path, as_json=as_json)
     if name is None:
         source = ", ".join(map(source_words, paths or []))
         data = PairData.split(read_pairs(paths or [], pairs, reader=reader), pairs, source=source)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import SERIES, TRAINING, series_path
@@ -86,6 +86,8 @@ def series(
     check_training(context, training)
     training = settled(context, training)
     reader = Reader(table)
+    if path is not None:
+        announce(path, as_json=as_json)
     made = _series(path, example, table, reader)
     made, short = with_enough(made, split(made, forecast.held_out).border)
     if short:

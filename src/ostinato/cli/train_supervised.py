@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, given, settled, with_path, with_settings, without
 from ostinato.cli.screen import say
@@ -135,6 +135,8 @@ def begin(
     """Make the run and train it."""
     run = Run.create(recipe.name, folder)
     job = JOBS[recipe.name]
+    if config["file"] is not None:
+        announce(Path(config["file"]), as_json=as_json)
     with run.beginning():
         task: Any = job.build(run, config)
         problem = task.problem

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
-from ostinato.cli.files import note_decisions, reader_of
+from ostinato.cli.files import note_decisions, reader_of, refuse_without_file
 from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note, one_line
@@ -74,6 +74,7 @@ def _texts(
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
         raise ArgumentError("FILE", wanted="either a table of sources or --text", got=got)
     if path is None:
+        refuse_without_file(reading.given(), path)
         if source is not None:
             raise ArgumentError(
                 "--source", wanted="a column of a table", got="--text, which has no columns"

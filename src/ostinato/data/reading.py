@@ -85,6 +85,19 @@ def check_encoding(encoding: str) -> None:
         )
 
 
+def also_utf8(path: Path, encoding: str) -> bool:
+    """Whether a file that is told to be in an encoding of single bytes begins as UTF-8 does, with
+    letters that are none of ASCII."""
+    if _plain(encoding).startswith(_UNICODE):
+        return False
+    with open_bytes(path) as file:
+        beginning = file.read(_BEGINNING)
+    try:
+        return not codecs.getincrementaldecoder("utf-8")().decode(beginning).isascii()
+    except UnicodeDecodeError:
+        return False
+
+
 def _plain(encoding: str) -> str:
     return codecs.lookup(encoding).name
 

@@ -98,6 +98,15 @@ class Series:
         """Numbers K that are known of each step to come."""
         return self.inputs.width + CALENDAR_WIDTH * self.inputs.calendar
 
+    @property
+    def num_ahead(self) -> int | None:
+        """Steps after the last one of which everything is known that a model reads; None for any
+        number, where the calendar alone tells."""
+        if not self.inputs.columns:
+            return None
+        assert self.known is not None
+        return len(self.known) - len(self)
+
     def known_at(self, first: int, count: int) -> np.ndarray:
         """What is known [count, S, K] of the steps from number ``first`` on.
 
@@ -108,9 +117,10 @@ class Series:
             assert self.known is not None
             there = len(self.known)
             if first + count > there:
+                names, last = ", ".join(self.inputs.names), self._told(first + count - 1)
                 raise ArgumentError(
-                    "known",
-                    wanted=f"{', '.join(self.inputs.names)} up to {self._told(first + count - 1)}",
+                    "steps",
+                    wanted=f"{names} known up to {last}",
                     got=f"an end at {self._told(there - 1)}",
                     remedy="Forecast fewer steps, or name a file that has them for times to come.",
                 )

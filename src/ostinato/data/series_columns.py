@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -20,20 +21,20 @@ from ostinato.data.tables.numbers import (
 )
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.table import Table, check_columns, is_text
-from ostinato.data.tables.way_out import refuse_cells
+from ostinato.data.tables.way_out import refuse_cells, unit_of
 from ostinato.data.timeline import regularity
 from ostinato.errors import ArgumentError
 
 # Share of the cells of a column that look like numbers, from which on it is one of numbers.
 _MOST = 0.5
 _ID = re.compile(
-    r"(id|idx|index|row|nr|no|num|number|key|code|zip|zip.?code|post.?code|phone|rownames|unnamed.*)"
+    r"(id|idx|index|zip|zip.?code|post.?code|phone|rownames|unnamed.*)"
     r"|.*[_ .-](id|key|code|idx|index|nr|no)|(id|idx)[_ .-].*|.*[a-z]Id|.*ID",
     re.IGNORECASE,
 )
 _CALENDAR = re.compile(
-    r"(year|yr|quarter|month|mon|week|weekday|day|dow|doy|day.?of.?(week|month|year)|hour|hr|minute"
-    r"|min|second|sec|wday|mday|yday|week.?of.?year)",
+    r"(year|yr|quarter|month|week|weekday|day|dow|doy|day.?of.?(week|month|year)|hour|hr|minute"
+    r"|wday|mday|yday|week.?of.?year)",
     re.IGNORECASE,
 )
 _ID_CASE = re.compile(r".*[a-z](Id|ID|Key|Code|Index)|ID.*")
@@ -68,7 +69,7 @@ def choose_columns(
                 raise refuse_cells(table, name, read[name].bad, style)
         chosen, out = list(wanted), dict[str, str]()
     else:
-        chosen, out = _sorted_out(table, read, style)
+        chosen, out = _sorted_out(reader, table, read, style)
     _say(reader, table, chosen, out, read)
     values = np.stack([read[name].values for name in chosen], axis=1)
     return Columns(tuple(chosen), values, style)
@@ -80,7 +81,7 @@ def _may_hold_numbers(table: Table, name: str) -> bool:
 
 
 def _sorted_out(
-    table: Table, read: dict[str, Numbers], style: NumberStyle
+    reader: Reader, table: Table, read: dict[str, Numbers], style: NumberStyle
 ) -> tuple[list[str], dict[str, str]]:
     """The columns of quantities, and the reason for each other one."""
     numeric: list[str] = []
@@ -95,8 +96,9 @@ def _sorted_out(
     odd = {name: reason for name in numeric if (reason := _oddity(table, name, read[name]))}
     if len(odd) == len(numeric):
         if len(odd) == 1 and next(iter(odd.values())) == _COUNTS:
+            reader.say(f"{table.name}: {numeric[0]} {_COUNTS}, and is all there is to forecast")
             return numeric, out
-        told = "; ".join(f"{name} {reason}" for name, reason in odd.items())
+        told = "; ".join(f"{name} ({reason})" for name, reason in odd.items())
         raise ArgumentError(
             "columns",
             wanted="a column of quantities to forecast",
@@ -115,10 +117,17 @@ def _is_numeric(table: Table, name: str, numbers: Numbers, style: NumberStyle) -
     if not numbers.bad.any():
         return bool(there.any())
     bad = np.flatnonzero(numbers.bad)
-    near = sum(kind_of_cell(column[int(place)]) == "number" for place in bad)
+    near = _near(column.filter(numbers.bad).to_list())
     if there.sum() - len(bad) + near < _MOST * there.sum():
         return False
     raise refuse_cells(table, name, numbers.bad, style)
+
+
+def _near(cells: list[str]) -> int:
+    """How many cells are numbers but for marks of money or thousands, or the unit of most."""
+    units = Counter(unit for cell in cells if (unit := unit_of(cell.strip())))
+    usual = {unit for unit, count in units.items() if count > _MOST * len(cells)}
+    return sum(kind_of_cell(cell) == "number" or unit_of(cell.strip()) in usual for cell in cells)
 
 
 _COUNTS = "counts the rows"
@@ -129,9 +138,9 @@ def _oddity(table: Table, name: str, numbers: Numbers) -> str | None:
     values = numbers.values
     whole = bool((values[~np.isnan(values)] == np.rint(values[~np.isnan(values)])).all())
     if whole and (_ID.fullmatch(name.lower()) or _ID_CASE.fullmatch(name)):
-        return "is called as what names things is"
+        return "an identifier, by its name"
     if whole and _CALENDAR.fullmatch(name):
-        return "is called as a part of a date"
+        return "a part of a date, by its name"
     if _is_time(table, name, values):
         return "reads as times"
     steps = np.diff(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import final
@@ -17,7 +17,12 @@ from ostinato.data.series import Series, label
 from ostinato.data.series_columns import Columns, choose_columns
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.table import Table, check_columns, is_text
-from ostinato.data.tables.time_columns import clocks_back, find_times, refuse_totals
+from ostinato.data.tables.time_columns import (
+    clocks_back,
+    find_times,
+    refuse_sideways,
+    refuse_totals,
+)
 from ostinato.data.tables.times import Times
 from ostinato.data.timeline import place_on_timeline
 from ostinato.errors import ArgumentError
@@ -28,8 +33,9 @@ from ostinato.errors import ArgumentError
 class Observed:
     """What a file has of series, at the times that it names: one of each, rising.
 
-    ``values`` [U, C] and ``known`` [U, S, K] as in `Series`; ``source`` and ``rows`` are for
-    errors. ``times`` are whole numbers where the rows are steps as they come.
+    ``values`` [U, C] and ``known`` [U, S, K] as in `Series`; ``source`` and ``row``, which
+    names the row of a time, are for errors. ``times`` are whole numbers where the rows are steps
+    as they come.
     """
 
     times: np.ndarray
@@ -40,7 +46,7 @@ class Observed:
     known: np.ndarray | None
     inputs: KnownInputs
     source: str
-    rows: tuple[str, ...]
+    row: Callable[[int], str]
 
     key: str = "series"
 
@@ -48,7 +54,7 @@ class Observed:
         """The series on the grid of its times."""
         if len(self.times) < 2:
             raise ArgumentError(self.source, wanted="at least two times", got=str(len(self.times)))
-        timeline, numbers = place_on_timeline(self.times, self.source, self.rows.__getitem__)
+        timeline, numbers = place_on_timeline(self.times, self.source, self.row)
         return on_grid(self, timeline, numbers)
 
 
@@ -128,6 +134,8 @@ def observe(
     check_columns(series, table, "series", table.name)
     check_columns(inputs, table, "known", table.name)
     times = find_times(reader, table, time, [*series, *columns, *inputs])
+    if times is None and time is None:
+        refuse_sideways(table)
     _say_times(reader, table, times)
     taken = [*series, *inputs, *(times.names if times else ())]
     chosen = choose_columns(reader, table, columns, taken)
@@ -221,7 +229,7 @@ def _pivoted(read: _Read, chosen: Columns, spec: KnownInputs, clock: Clock | Non
         known=ahead if spec.columns else None,
         inputs=spec,
         source=read.source,
-        rows=tuple(read.table.row(int(order[each])) for each in first),
+        row=lambda number: read.table.row(int(order[first[number]])),
         key=", ".join(read.series) or "series",
     )
 

@@ -145,7 +145,7 @@ def _refuse_far(old: Series, newer: Series | Observed, numbers: np.ndarray, sour
 
 
 def _row(newer: Series | Observed, place: int) -> str:
-    return f" in {newer.rows[place]}" if isinstance(newer, Observed) else ""
+    return f" in {newer.row(place)}" if isinstance(newer, Observed) else ""
 
 
 def _known(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -104,13 +105,7 @@ def choose_dates(table: Table, name: str, found: Sequence[Dates]) -> Dates:
         return found[0]
     if len(whole) == 1:
         _refuse_near(table, name, whole[0], found)
-        if whole[0].form.format in _MAY_BE_DAYS and not _regular(whole[0]):
-            raise ArgumentError(
-                table.column(name),
-                wanted="dates with a year",
-                got=f"{table[name][0]!r} in {table.row(0)}, whose number may be a day",
-                remedy=f"If it is a year: --date-format '{whole[0].form.format}'.",
-            )
+        _refuse_doubtful(table, name, whole[0])
         return whole[0]
     regular = [dates for dates in whole if _regular(dates)]
     if len(regular) == 1:
@@ -146,6 +141,25 @@ def _different(found: Sequence[Dates]) -> Iterator[Dates]:
 def _regular(dates: Dates) -> bool:
     times = dates.read.times
     return regularity(times[~np.isnat(times)]) >= REGULAR
+
+
+def _refuse_doubtful(table: Table, name: str, chosen: Dates) -> None:
+    """Raise ArgumentError where a number of dates without regular steps may be something else."""
+    format = chosen.form.format
+    months = np.unique(chosen.read.times[~np.isnat(chosen.read.times)].astype("M8[M]"))
+    other = ""
+    if format in _MAY_BE_DAYS:
+        other = f"If it is a year: --date-format '{format}'."
+    elif "%m" in format and "%d" not in format and (months.astype(int) % 12 < 4).all():
+        quarters = format.replace("%m", "%q")
+        other = f"If it is a quarter: --date-format {quarters}; else --date-format {format}."
+    if other and len(months) > 4 and not _regular(chosen):
+        raise ArgumentError(
+            table.column(name),
+            wanted="dates in regular steps",
+            got=f"{table[name][0]!r} in {table.row(0)} and on, as {format} without any",
+            remedy=other,
+        )
 
 
 def _refuse_near(table: Table, name: str, chosen: Dates, found: Sequence[Dates]) -> None:
@@ -188,22 +202,16 @@ def allowed_formats(name: str) -> tuple[str, ...]:
     return (*DIGITS, EXCEL) if sounds_like_time(name) else DIGITS
 
 
-_TIME_WORDS = (
-    "date",
-    "time",
-    "day",
-    "month",
-    "year",
-    "period",
-    "week",
-    "quarter",
-    "when",
-    "stamp",
-    "step",
+_TIME_WORDS = frozenset(
+    [
+        *("date", "dates", "datum", "fecha", "time", "timestamp", "datetime", "zeit", "when"),
+        *("day", "days", "week", "month", "quarter", "year", "yr", "jahr", "period", "step"),
+        *("ts", "t", "dt", "ds"),
+    ]
 )
 
 
 def sounds_like_time(name: str) -> bool:
-    """Whether a column's name tells of times."""
-    lower = name.lower()
-    return any(word in lower for word in _TIME_WORDS) or lower in ("t", "ts", "dt", "ds")
+    """Whether a word of a column's name tells of times."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    return any(word in _TIME_WORDS or word.startswith("date") for word in words)

@@ -59,12 +59,12 @@ def _typed(rows: list[Row]) -> float:
     return sum(kind in ("number", "date") for kind in kinds) / max(1, len(kinds))
 
 
-def has_header(rows: Rows, source: str) -> bool:
+def has_header(rows: Rows, source: str) -> bool | None:
     """Whether the first row names the columns, by its look beside that of the others.
 
-    It does where a column of numbers or dates begins with a text, and where all is text; it does
-    not where columns of numbers or dates begin with their kind. Raises ArgumentError where that
-    may be either: numbers one after another, such as years, over numbers.
+    It does where a column of numbers or dates begins with a text, and does not where columns of
+    numbers or dates begin with their kind; None where all is text, which tells nothing. Raises
+    ArgumentError for what may be either: numbers one after another, such as years, over numbers.
     """
     first, others = rows.rows[0], rows.rows[1 : _ROWS + 1]
     names = data = 0
@@ -75,7 +75,7 @@ def has_header(rows: Rows, source: str) -> bool:
             names += own == "text"
             data += own == kind
     if names or not data:
-        return True
+        return True if names else None
     if _one_after_another(first):
         raise ArgumentError(
             source,

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, final
 
-from ostinato.data.reading import check_text, read_text
+from ostinato.data.reading import also_utf8, check_text, read_text
 from ostinato.data.requirements import require
 from ostinato.data.source import STDIN, existing_source, source_words
 from ostinato.data.tables.dialect import find_separator, has_header
@@ -71,6 +71,8 @@ class Reader:
         """A whole text. Raises ArgumentError where its bytes are in no encoding that is named."""
         encoding = self.settings.encoding
         check_text(path, encoding)
+        if encoding is not None and also_utf8(path, encoding):
+            self.say(f"{source_words(path)}: its bytes are UTF-8 as well as {encoding}")
         try:
             return "".join(read_text(path, encoding))
         except ArgumentError:
@@ -156,6 +158,8 @@ class Reader:
         header = self.settings.header
         if header is None:
             header = has_header(rows, name)
+        if header is None:
+            header = self.usual.header is not False
         names = names_of(rows.rows[0], name) if header else numbered(rows.rows)
         begin = int(header)
         data = even_rows(rows, begin, len(names), name)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ostinato.data.requirements import require
+from ostinato.data.tables.cells import kind_of_column
 from ostinato.data.tables.dates import FORMATS, REGULAR, find_dates, sounds_like_time
 from ostinato.data.tables.forms import month_numbers
 from ostinato.data.tables.numbers import NumberStyle, read_numbers
@@ -25,6 +27,8 @@ from ostinato.data.tables.times import (
 from ostinato.data.timeline import regularity
 from ostinato.errors import ArgumentError
 
+# Columns that are called by times, from which on the table is taken to lie on its side.
+_SIDEWAYS = 4
 _CLOCK = r"^\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$"
 # The parts of a date as columns of their own are called, from years to seconds.
 _PARTS = (
@@ -69,7 +73,48 @@ def find_times(
     for name in left:
         if sounds_like_time(name) and _counts_on(table[name]):
             return Times((name,), read_numbers(table[name], NumberStyle()).values)
+    _refuse_unread(reader, table, left)
     return None
+
+
+def _refuse_unread(reader: Reader, table: Table, names: Sequence[str]) -> None:
+    """Raise ArgumentError for a column of texts that is called as times are and has none."""
+    for name in names:
+        column = table[name]
+        if (
+            is_text(column)
+            and sounds_like_time(name)
+            and kind_of_column(column.to_list())
+            not in (
+                "",
+                "number",
+            )
+        ):
+            form = reader.settings.date_format
+            raise ArgumentError(
+                table.column(name),
+                wanted=f"dates as {form}" if form else "dates in a form that is known",
+                got=table.cells(name, [0]),
+                remedy="Name their form (--date-format), another column (--time), or take the rows "
+                'as they come: --time "".',
+            )
+
+
+def refuse_sideways(table: Table) -> None:
+    """Raise ArgumentError for a table without times whose columns are called by them."""
+    polars = require("polars", "series")
+    names = polars.Series([name for name in table.columns if re.search("[0-9]{4}", name)])
+    if len(names) < _SIDEWAYS or 2 * len(names) < len(table.columns):
+        return
+    for dates in find_dates(names, (*FORMATS, "%Y", "%Y%m", "%Y%m%d")):
+        if dates.whole and regularity(dates.read.times) >= REGULAR:
+            raise ArgumentError(
+                table.name,
+                wanted="a row for each time",
+                got=f"columns that are times, {names[0]} to {names[-1]}",
+                remedy="Turn the table: a row for each time, a column for each series. To take the "
+                'rows as steps all the same: --time "".',
+            )
 
 
 def _counts_on(column: Any) -> bool:

@@ -35,8 +35,8 @@ def refuse_cells(table: Table, name: str, bad: np.ndarray, style: NumberStyle) -
 
 def way_out(cell: str, style: NumberStyle) -> str:
     """What to do about a cell that is no number: the flag that would make it one."""
-    signs = [sign for sign in _signs(cell) if sign not in style.units]
-    units = f" --units '{','.join(signs)}'" if signs else ""
+    unit = unit_of(cell)
+    units = f" --units '{unit}'" if unit and unit not in style.units else ""
     plain = re.sub(r"^[^0-9]+|[^0-9]+$", "", cell)
     decimal = re.escape(style.decimal)
     grouped = re.fullmatch(
@@ -61,6 +61,7 @@ def way_out(cell: str, style: NumberStyle) -> str:
     )
 
 
-def _signs(cell: str) -> list[str]:
+def unit_of(cell: str) -> str:
+    """The signs of money or of a unit beside a number, as --units takes them; empty for none."""
     match = _UNIT.fullmatch(cell)
-    return [sign for sign in (match.groups() if match else ()) if sign]
+    return ",".join(sign for sign in (match.groups() if match else ()) if sign)
