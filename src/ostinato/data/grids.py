@@ -160,10 +160,12 @@ class Timetable(Timeline):
 
 
 def place_in_month(times: np.ndarray, anchor: str) -> np.ndarray:
+    """How long [N] times are after the day of their month that an anchor names."""
     return times - ANCHORS[anchor](times.astype("M8[M]")).astype("M8[us]")
 
 
 def day_of_week(days: np.ndarray) -> np.ndarray:
+    """0 for Monday to 6 for Sunday [N]."""
     return (days.astype("M8[D]").astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
 
 

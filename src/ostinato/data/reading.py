@@ -177,7 +177,7 @@ def _wrong_encoding(
         byte, before = error.object[error.start], error.object[: error.start]
         lines += before.count(b"\n")
         # the decoder may have kept up to three bytes of a character from the piece before
-        got = f"(line {lines + 1}) the byte 0x{byte:02x} near position {offset + error.start}"
+        got = f"the byte 0x{byte:02x} near position {offset + error.start}"
         # between 0x80 and 0x9f latin-1 has nothing that is written
         advice = "cp1252" if 0x80 <= byte < 0xA0 else "latin-1"
     written = name.removesuffix("-sig")
@@ -185,5 +185,6 @@ def _wrong_encoding(
         source_words(path),
         wanted=f"text in {written}",
         got=got,
-        remedy=f"If the file is text, name its encoding, such as --encoding {advice}.",
+        remedy=f"It is in line {lines + 1}. If the file is text, name its encoding, such as "
+        f"--encoding {advice}.",
     )

@@ -48,12 +48,14 @@ class Layout(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Rows of a table, and the sequence [R] that each belongs to where a row is a step."""
+    """Rows of a table, and the sequence [R] that each belongs to where a row is a step; ``key`` is
+    the column that names it."""
 
     table: Table
     sequence: list[str]
     label: str
     groups: np.ndarray | None = None
+    key: str | None = None
 
     def grouped(self, column: Any) -> Any:
         """The cells of a column as a list for each sequence, in the order of the file."""
@@ -64,10 +66,11 @@ class Found:
         return lists.alias(column.name)
 
     def name_of(self, number: int) -> str:
-        """A sequence as errors call it: by the row that it begins in."""
+        """A sequence as errors call it: by its name, and the row that it begins in."""
         assert self.groups is not None
         first = int(np.flatnonzero(self.groups == number)[0])
-        return f"that begins in {self.table.row(first)}"
+        name = "" if self.key is None else f"{self.table[self.key][first]}, "
+        return f"{name}which begins in {self.table.row(first)}"
 
 
 def find_rows(
@@ -91,7 +94,13 @@ def find_rows(
     found = Found(table, [name.strip() for name in parts], settings.label)
     if settings.group:
         check_columns([settings.group], table, "group", table.name)
-        return Found(table, found.sequence, found.label, _groups(table, settings.group, reader))
+        return Found(
+            table,
+            found.sequence,
+            found.label,
+            _groups(table, settings.group, reader),
+            settings.group,
+        )
     if per_step and len(table.after_blank):
         return _conll(table, settings, reader)
     return found

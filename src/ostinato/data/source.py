@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import os
 import sys
@@ -106,7 +107,10 @@ def _standard_input() -> IO[bytes]:
     """Standard input, read to its end once, so that it can be read again."""
     global _kept
     if _kept is None or _kept[0] is not sys.stdin:
-        file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+        if _kept is not None:
+            _kept[1].close()
+        file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (it is read again later)
+        atexit.register(file.close)
         stream = sys.stdin.buffer
         while piece := stream.read(1 << 20):
             file.write(piece)

@@ -44,6 +44,8 @@ DIGITS: tuple[str, ...] = (
 _MAY_BE_DAYS = ("%b-%y", "%b %y")
 # Texts that are looked at before all are read.
 _SAMPLE = 200
+# Texts of these of which one must fit a form for it to be tried at all.
+_FEW = 10
 # Share of the texts that a form must read for the column to be one of dates.
 _MOST = 0.5
 # Share of the steps that have a row, from which on times are regular.
@@ -79,10 +81,12 @@ def find_dates(texts: Any, formats: Sequence[str]) -> list[Dates]:
     sample = plain.filter(~plain.is_null() & (plain != ""))
     if len(sample) > _SAMPLE:
         sample = sample.gather(np.linspace(0, len(sample) - 1, _SAMPLE).astype(int))
+    few = sample.head(_FEW).to_list()
+    forms = [Form(format) for format in formats if any(map(Form(format).fits, few))]
     found = [
-        Dates(Form(format), *_whole(Form(format), plain, empty), empty)
-        for format in formats
-        if len(sample) and np.isnat(Form(format).read(sample).times).mean() <= 1 - _MOST
+        Dates(form, *_whole(form, plain, empty), empty)
+        for form in forms
+        if np.isnat(form.read(sample).times).mean() <= 1 - _MOST
     ]
     found = [dates for dates in found if dates.bad.sum() <= (1 - _MOST) * (~empty).sum()]
     return sorted(found, key=lambda dates: int(dates.bad.sum()))
@@ -147,19 +151,30 @@ def _refuse_doubtful(table: Table, name: str, chosen: Dates) -> None:
     """Raise ArgumentError where a number of dates without regular steps may be something else."""
     format = chosen.form.format
     months = np.unique(chosen.read.times[~np.isnat(chosen.read.times)].astype("M8[M]"))
-    other = ""
-    if format in _MAY_BE_DAYS:
-        other = f"If it is a year: --date-format '{format}'."
-    elif "%m" in format and "%d" not in format and (months.astype(int) % 12 < 4).all():
-        quarters = format.replace("%m", "%q")
-        other = f"If it is a quarter: --date-format {quarters}; else --date-format {format}."
-    if other and len(months) > 4 and not _regular(chosen):
-        raise ArgumentError(
-            table.column(name),
-            wanted="dates in regular steps",
-            got=f"{table[name][0]!r} in {table.row(0)} and on, as {format} without any",
-            remedy=other,
-        )
+    if format in _MAY_BE_DAYS and (_days_in_a_row(chosen.read.times) or not _regular(chosen)):
+        raise _doubtful(table, name, chosen, f"If it is a year: --date-format '{format}'.")
+    quarters = "%m" in format and "%d" not in format and (months.astype(int) % 12 < 4).all()
+    if quarters and len(months) > 4 and not _regular(chosen):
+        other = f"--date-format {format.replace('%m', '%q')}; else --date-format {format}."
+        raise _doubtful(table, name, chosen, f"If it is a quarter: {other}")
+
+
+def _days_in_a_row(times: np.ndarray) -> bool:
+    """Whether the years of dates, taken for days of their months, are days one after another."""
+    months = times.astype("M8[M]")
+    numbers = months.astype("M8[Y]").astype(int) % 100
+    days = (months.astype(int) % 12).astype("M8[M]").astype("M8[D]") + (numbers - 1)
+    steps = np.diff(np.unique(days)).astype(int)
+    return len(steps) > 0 and float(np.median(steps)) == 1
+
+
+def _doubtful(table: Table, name: str, chosen: Dates, remedy: str) -> ArgumentError:
+    return ArgumentError(
+        table.column(name),
+        wanted="dates that can be read in one way",
+        got=f"{table[name][0]!r} in {table.row(0)} and on, which {chosen.form.format} may not fit",
+        remedy=remedy,
+    )
 
 
 def _refuse_near(table: Table, name: str, chosen: Dates, found: Sequence[Dates]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any, final
 
 import numpy as np
@@ -81,20 +81,19 @@ class Form:
 
     format: str
 
-    @cached_property
+    @property
     def pattern(self) -> str:
         """The pattern of a whole text, with a group for each part.
 
         Raises ArgumentError for a format that cannot be.
         """
-        made, names = _translate(self.format)
-        if not {"Y", "y", "G"} & set(names):
-            raise _no_format(self.format, "no year (%Y or %y)")
-        if len(set(names)) < len(names):
-            raise _no_format(self.format, "a part twice")
-        clock = "" if _TIME & set(names) else _CLOCK
-        weekday = "" if "a" in names else _WEEKDAY
-        return rf"^\s*{weekday}{made}{clock}\s*$"
+        return _pattern(self.format)
+
+    def fits(self, text: str) -> bool:
+        """Whether a text may be in this form, before the ranges of its parts are looked at."""
+        if self.format in EPOCHS or self.format == EXCEL:
+            return text[:1].isdigit()
+        return re.match(self.pattern, text) is not None
 
     def read(self, texts: Any) -> Read:
         """The dates of a column of texts."""
@@ -103,6 +102,18 @@ class Form:
         groups = texts.str.extract_groups(self.pattern).struct.unnest()
         parts = {name: groups[name] for name in groups.columns}
         return _assemble(parts, len(texts))
+
+
+@cache
+def _pattern(format: str) -> str:
+    made, names = _translate(format)
+    if not {"Y", "y", "G"} & set(names):
+        raise _no_format(format, "no year (%Y or %y)")
+    if len(set(names)) < len(names):
+        raise _no_format(format, "a part twice")
+    clock = "" if _TIME & set(names) else _CLOCK
+    weekday = "" if "a" in names else _WEEKDAY
+    return rf"^\s*{weekday}{made}{clock}\s*$"
 
 
 def check_format(written: str) -> Form:

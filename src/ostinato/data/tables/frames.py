@@ -12,7 +12,7 @@ _FIELDS = 6
 
 
 def names_of(row: Row, source: str) -> list[str]:
-    """The names of the columns; those that come twice are told apart by numbers."""
+    """The names of the columns. Raises ArgumentError for one that comes twice."""
     names = [(cell or "").strip() for cell in row]
     for name, count in Counter(names).items():
         if name and count > 1:
@@ -26,6 +26,7 @@ def names_of(row: Row, source: str) -> list[str]:
 
 
 def numbered(rows: list[Row]) -> list[str]:
+    """Names for columns that have none, column_1 and so on, as many as most rows have fields."""
     width = Counter(map(len, rows)).most_common(1)[0][0]
     return [f"column_{number + 1}" for number in range(width)]
 
@@ -72,5 +73,6 @@ def _counted(fields: int) -> str:
 
 
 def row_words(row: Row) -> str:
+    """The first fields of a row, for a message."""
     shown = ", ".join(repr(cell or "") for cell in row[:_FIELDS])
     return shown + (", ..." if len(row) > _FIELDS else "")
