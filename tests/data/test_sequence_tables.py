@@ -124,8 +124,8 @@ GROUP = {"sequence": "x", "group": "who"}
         ("text,label\na b,X Y\nc d,X\n", {}, True, "steps of sequence 2, got 1 in row 2.*--tokens"),
         ("who,x,label\n1,2,a\n1,3,b\n", GROUP, False, r"one label .*\['a', 'b'\] in sequence 1"),
         ("who,x,label\n1,2,a\n1,,a\n", GROUP, False, "nothing in row 2"),
-        ("who,x,label\n1,2,a\n1,NaN,a\n", GROUP, False, "column x .*numbers in all steps, got 'NaN' in row 2"),
-        ("who,x,y,label\n1,2,u,a\n", {**GROUP, "sequence": "x,y"}, False, "column y .*wanted numbers in all steps, got 'u' in row 1"),
+        ("who,x,label\n1,2,a\n1,NaN,a\n", GROUP, False, "got 'NaN' in row 2"),
+        ("who,x,y,label\n1,2,u,a\n", {**GROUP, "sequence": "x,y"}, False, "got 'u' in row 1"),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_fit(tmp_path, text, settings, per_step, message) -> None:
@@ -134,7 +134,7 @@ def test_rows_that_do_not_fit(tmp_path, text, settings, per_step, message) -> No
 
 
 def test_a_number_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="wanted texts or lists, got Int64.*with group"):
+    with pytest.raises(ArgumentError, match=r"wanted texts or lists, got Int64.*with group"):
         read(tmp_path, lines({"text": 1, "label": "b"}), name="a.jsonl")
 
 

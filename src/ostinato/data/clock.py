@@ -41,11 +41,9 @@ class Clock:
         if self.zone == later.zone and not self.changes and not later.changes:
             return later
         own = self.changes or ((str(np.datetime64("1000", "us")), self._minutes(last)),)
-        after = later.changes or ((str(last), later._minutes(last)),)
-        kept = [each for each in after if np.datetime64(each[0]) > last] or [
-            (str(last), after[-1][1])
-        ]
-        return Clock(later.zone, self.local, (*own, *kept))
+        begin = last + np.timedelta64(1, "us")
+        after = [each for each in later.changes if np.datetime64(each[0]) > begin]
+        return Clock(later.zone, self.local, (*own, (str(begin), later._minutes(begin)), *after))
 
     def _minutes(self, time: Any) -> float:
         return self._offset(time).total_seconds() / 60

@@ -24,6 +24,7 @@ class History:
 
     def __init__(self, series: Series, scale: Scale, lag: int) -> None:
         self.series, self.scale, self.lag = series, scale, lag
+        self._known: Tensor | None = None
 
     @classmethod
     def fitted(cls, series: Series, border: int, lag: int) -> Self:
@@ -38,6 +39,8 @@ class History:
     @cached_property
     def parts(self) -> list[History]:
         """A history for each of the series in this one."""
+        if self.series.num_series == 1:
+            return [self]
         size = len(self.series.targets)
         made: list[History] = []
         for number in range(self.series.num_series):
@@ -55,13 +58,17 @@ class History:
 
     def known(self, steps: np.ndarray) -> Tensor:
         """What is known [n, S, K] of steps by their numbers [n]; 0 beyond what the series has."""
-        series = self.series
-        there = len(series) if series.known is None else len(series.known)
         last = int(steps.max()) + 1
-        count = last if not series.inputs.columns else min(last, there)
-        known = np.zeros((last, series.num_series, series.num_known), dtype=np.float32)
-        known[:count] = series.known_at(0, count)
-        return torch.from_numpy(known[steps])
+        if self._known is None or len(self._known) < last:
+            self._known = self._all_known(2 * last)  # for the steps that are asked for next
+        return self._known[torch.from_numpy(steps)]
+
+    def _all_known(self, count: int) -> Tensor:
+        series = self.series
+        there = count if series.num_ahead is None else min(count, len(series) + series.num_ahead)
+        known = np.zeros((count, series.num_series, series.num_known), dtype=np.float32)
+        known[:there] = series.known_at(0, there)
+        return torch.from_numpy(known)
 
     @cached_property
     def steps(self) -> Tensor:

@@ -164,7 +164,7 @@ def _days_in_a_row(times: np.ndarray) -> bool:
     months = times.astype("M8[M]")
     numbers = months.astype("M8[Y]").astype(int) % 100
     days = (months.astype(int) % 12).astype("M8[M]").astype("M8[D]") + (numbers - 1)
-    steps = np.diff(np.unique(days)).astype(int)
+    steps = np.abs(np.diff(days).astype(int))
     return len(steps) > 0 and float(np.median(steps)) == 1
 
 

@@ -15,10 +15,11 @@ from ostinato.errors import ArgumentError
 _MISSING = re.compile(
     r"[?*]+|-{2,}|n\.?\s?[adk]\.?|#.*|missing|unknown|none|nil|void|empty", re.IGNORECASE
 )
-# A number with a sign of money or of a unit before or after it.
+# A number with a sign of money before it, or of that or a unit after it.
+_CURRENCIES = "USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|RUB|KRW|ZAR|MXN|TRY"
 _UNIT = re.compile(
-    r"[+\-\u2212]?\s*(?P<before>[^\d\s.,+\-\u2212()]{1,5})?\s*[+\-\u2212]?[0-9.,'\s]*[0-9][0-9.,]*\s*"
-    r"(?P<after>[^\d\s.,()+\-\u2212]{1,8})?"
+    rf"[+\-\u2212]?\s*(?P<before>{_CURRENCIES}|[A-Z]{{0,3}}[^\w\s.,+\-\u2212()]{{1,2}})?\s*"
+    r"[+\-\u2212]?[0-9.,'\s]*[0-9][0-9.,]*\s*(?P<after>[^\d\s.,()+\-\u2212]{1,8})?"
 )
 
 
