@@ -191,7 +191,8 @@ def dates_in_digits(
     given = reader.settings.date_format
     if given is not None and given not in (*DIGITS, EXCEL):
         return None
-    if not texts.str.strip_chars().str.contains(r"^[0-9]{4,19}(\.[0-9]+)?$").mean() > 1 - EMPTY:
+    digits = texts.str.strip_chars().str.contains(r"^[0-9]{4,19}(\.[0-9]+)?$").fill_null(False)
+    if digits.mean() <= 1 - EMPTY:
         return None
     formats = allowed_formats(name) if given is None else [given]
     found = [dates for dates in find_dates(texts, formats) if dates.bad.mean() <= EMPTY]
@@ -208,6 +209,8 @@ def _likely(dates: Dates, *, hinted: bool) -> bool:
     times = dates.read.times[~np.isnat(dates.read.times)]
     if not len(times) or times.min() < _FIRST or times.max() > _LAST:
         return False
+    if len(np.unique(times)) < 3:  # too few to tell of steps
+        return hinted
     if regularity(times) < REGULAR:
         return False
     steps = np.diff(times)
