@@ -53,8 +53,8 @@ def classify(
     A line for each sequence: line ends in its text are written as \\\\n.
     """
     labels, sequences, outputs = _predicted("classify", run, file, sequence, group, reading)
-    best = outputs.max(-1)
-    width = max(map(len, labels))
+    best, shown_labels = outputs.max(-1), [one_line(label) for label in labels]
+    width = max(map(len, shown_labels))
     for row, text in enumerate(texts(sequences)):
         label, probability = labels[int(best.indices[row])], best.values[row].item()
         if as_json:
@@ -62,6 +62,7 @@ def classify(
             print(json.dumps({"row": row + 1, "label": label, "probabilities": each}))
         else:
             shown = one_line(sequences.texts[row] if sequences.texts else " ".join(text))
+            label = shown_labels[int(best.indices[row])]
             print(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {shown}".rstrip())
 
 

@@ -105,6 +105,7 @@ def _train(
     task: Any = job.build(run, config)
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary, SECTION: dict(task.problem.read)})
+    comparison.say_once(task.problem.said, as_json=as_json)
     settings = TrainSettings(**config["train"])
     title = f"{contestant.name}, seed {seed}"
     if not as_json:

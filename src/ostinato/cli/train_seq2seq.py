@@ -92,7 +92,7 @@ def seq2seq(
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
             "source": source,
-            SECTION: reader.decided.as_dict() if name is None else {},
+            SECTION: reader.decided.given() if name is None else {},
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),
             "batches": batches.as_dict(),

@@ -103,7 +103,7 @@ def series(
             "ostinato": __version__,
             "task": SERIES.name,
             "source": source_words(path) if path else f"example {example or 'co2'}",
-            SECTION: {**reader.decided.as_dict(), **reader.found} if path else {},
+            SECTION: {**reader.decided.given(), **reader.found} if path else {},
             "table": table.as_dict(),
             "forecast": forecast.as_dict(),
             "model": model.as_dict(),

@@ -14,6 +14,7 @@ from ostinato.data.folders import read_folder
 from ostinato.data.requirements import require
 from ostinato.data.source import STDIN, existing_source, source_words
 from ostinato.data.tables.reader import Reader, suffix_of
+from ostinato.data.tables.settings import character
 from ostinato.data.tables.table import Table, check_columns
 from ostinato.errors import ArgumentError
 
@@ -87,8 +88,10 @@ def find_rows(
         if suffix in SUFFIXES or _is_conll(text, reader, first, labelled=labelled):
             table = parse_conll(text, source_words(path), first=first)
             return _conll(table, settings, reader)
-    if not labelled and suffix in _TEXTS and not names_column(reader.text(path), first):
-        return _lines(path, reader)
+    if not labelled and suffix in _TEXTS:
+        text = reader.text(path)
+        if not names_column(text, first) and not parted_as_before(text, reader):
+            return _lines(path, reader)
     table = reader.table(path)
     parts = settings.sequence.split(",") if settings.group else [settings.sequence]
     found = Found(table, [name.strip() for name in parts], settings.label)
@@ -118,6 +121,14 @@ def names_column(text: str, name: str) -> bool:
     """Whether the first line of a text names a column, so that it is a table."""
     first = text.lstrip("\n").partition("\n")[0]
     return name in [cell.strip(' "\r') for cell in re.split(r"[,;\t|]", first)]
+
+
+def parted_as_before(text: str, reader: Reader) -> bool:
+    """Whether the lines of a text are parted as a table was that has been read before, by a mark
+    that sentences do not have."""
+    mark = character(reader.usual.separator or "")
+    counts = {line.count(mark) for line in text.split("\n") if line.strip()} if mark else set()
+    return mark in ("\t", "|") and len(counts) == 1 and counts != {0}
 
 
 def _lines(path: Path, reader: Reader) -> Found:

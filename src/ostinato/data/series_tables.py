@@ -141,7 +141,7 @@ def observe(
     chosen = choose_columns(reader, table, columns, taken)
     spec = KnownInputs.fit(table, known, chosen.style) if before is None else before.inputs
     _check_calendar(spec, times)
-    keys, names = _keys(table, series, before)
+    keys, names = _keys(reader, table, series, before)
     read = _Read(table, times, keys, names, tuple(series))
     return _pivoted(read, chosen, spec, None if before is None else before.clock)
 
@@ -163,7 +163,7 @@ def _check_calendar(spec: KnownInputs, times: Times | None) -> None:
 
 
 def _keys(
-    table: Table, series: Sequence[str], before: Series | None
+    reader: Reader, table: Table, series: Sequence[str], before: Series | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The number [R] of the series of each row, and their names; -1 for one not known before."""
     if not series:
@@ -181,8 +181,17 @@ def _keys(
             )
     for name in series[1:]:
         texts = texts + " / " + table[name].cast(polars.String)
-    names = before.names if before is not None else tuple(texts.unique(maintain_order=True))
+    different = tuple(texts.unique(maintain_order=True))
+    names = different if before is None else before.names
     numbers = {name: number for number, name in enumerate(names)}
+    new = [name for name in different if name not in numbers]
+    if len(new) == len(different):
+        raise ArgumentError(
+            "series", wanted=f"one of {', '.join(names[:8])}", got=", ".join(new[:8])
+        )
+    if new:
+        shown = ", ".join(new[:8]) + (f" and {len(new) - 8:,} more" if len(new) > 8 else "")
+        reader.say(f"{table.name}: passed over, as the run does not know them: {shown}")
     return np.array([numbers.get(text, -1) for text in texts]), names
 
 

@@ -13,7 +13,7 @@ import torch
 
 from ostinato.data import setting, write_json
 from ostinato.data.label_names import note_missing_words
-from ostinato.data.sequence_files import names_column
+from ostinato.data.sequence_files import names_column, parted_as_before
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.source import existing_source, source_words
 from ostinato.data.tables import FileSettings, Reader, Table, check_columns, refuse_missing
@@ -141,8 +141,10 @@ def read_sources(
     Raises as `read_pairs` does.
     """
     reader, path = reader or Reader(), existing_source(path, "FILE")
-    if not is_table(path) and not names_column(reader.text(path), column):
-        return _lines(path, reader)
+    if not is_table(path):
+        text = reader.text(path)
+        if not names_column(text, column) and not parted_as_before(text, reader):
+            return _lines(path, reader)
     table = reader.table(path)
     name = _names(table, PairSettings(source=column))[0]
     return _texts(table, name, "source", reader)

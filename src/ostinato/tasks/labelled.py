@@ -91,7 +91,7 @@ def _kept_problem(
         }
         require("safetensors.torch", "train").save_file(tensors, kept / "samples.safetensors")
     made = _problem(_load(kept, per_step=per_step))
-    return replace(made, read={**reader.decided.as_dict(), **reader.found}, said=reader.said)
+    return replace(made, read={**reader.decided.given(), **reader.found}, said=reader.said)
 
 
 def _read(settings: LabelledSettings, source: Path, reader: Reader, *, per_step: bool) -> Labelled:
