@@ -335,7 +335,7 @@ def test_text_in_other_encodings(ostinato, folder) -> None:
     assert ostinato("train", "text", "latin.txt", *small, *flags).code == 0
     figures = {ostinato("evaluate", "run", "latin.txt", "--json").out}
     for name in ("marked.txt", "zipped.txt.gz"):
-        figures.add(ostinato("evaluate", "run", name, "--encoding", "utf-8", "--json").out)
+        figures.add(ostinato("evaluate", "run", name, "--json").out)
     assert len(figures) == 1
     assert (
         "--separator: wanted a run of"

@@ -27,6 +27,7 @@ from ostinato.cli.job import (
 )
 from ostinato.cli.screen import note
 from ostinato.data import ColumnSettings, Settings
+from ostinato.data.reading import fitting_encoding
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
@@ -165,8 +166,12 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     if not paths:
         return _judged(corpus, lambda part: measure(*corpus.part(part)))
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        usual = run.read_config().get(SECTION, {}).get("encoding")
-        documents = files(list(paths), reading.files.encoding or usual, say=note)
+        given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
+        documents = [
+            document
+            for path in paths
+            for document in files([path], given or fitting_encoding(path, usual), say=note)
+        ]
         text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
         if text.unknown:
             note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")

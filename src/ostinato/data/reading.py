@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ostinato.data.source import kind_of, open_bytes, source_words
+from ostinato.data.source import existing_source, kind_of, open_bytes, source_words
 from ostinato.errors import ArgumentError
 
 # Large enough that the cost of a piece is small beside that of its characters, small enough that
@@ -83,6 +83,18 @@ def check_encoding(encoding: str) -> None:
             got=repr(encoding),
             remedy="Common ones are utf-8, latin-1, cp1252 and utf-16.",
         )
+
+
+def fitting_encoding(path: Path, usual: str | None) -> str | None:
+    """The usual encoding for a file that is no UTF-8 and has no byte order mark; None else."""
+    if usual is None or path.is_dir():
+        return usual
+    try:
+        for _ in read_text(existing_source(path, "FILE")):
+            pass
+    except ArgumentError:
+        return usual
+    return None
 
 
 def also_utf8(path: Path, encoding: str) -> bool:

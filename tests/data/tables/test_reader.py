@@ -160,6 +160,14 @@ def test_quotes_that_may_hold_rows_are_asked_about(tmp_path: Path) -> None:
     assert "does not close it is a character, in line 2" in reader.said[0]
 
 
+def test_spaces_before_quotes_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '"a", "b"\n"x, y", "z"\n')
+    reader = Reader()
+    table = reader.table(path)
+    assert (table.columns, table.frame.rows()) == (["a", "b"], [("x, y", "z")])
+    assert "spaces round a field in quotes are left out, in lines 1, 2" in reader.said[0]
+
+
 def test_a_first_row_that_is_data(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
     reader = Reader()

@@ -48,6 +48,8 @@ def test_without_quotes_every_field_is_what_stands_there(table: list[list[str]])
         ('5" pipe,x\n', [['5" pipe', "x"]]),
         ('say "hi",x\n', [['say "hi"', "x"]]),
         ('"hi" said,x\n', [['"hi" said', "x"]]),
+        ('a, "b, c" ,d\n', [["a", "b, c", "d"]]),
+        ('a, "b" c,d\n', [["a", ' "b" c', "d"]]),
         ('"lone,x\nb,y\n', [['"lone', "x"], ["b", "y"]]),
         ('x,"lone\nb,y\n', [["x", '"lone'], ["b", "y"]]),
         ('"",x\n,y\n', [["", "x"], [None, "y"]]),
@@ -72,7 +74,7 @@ def test_where_rows_begin_and_what_stands_before_them() -> None:
     assert found.lines == [2, 3, 7]
     assert found.after_blank == {2: 2}
     assert found.spanning == [1]
-    assert (found.swallowed, found.loose) == ([], [])
+    assert (found.swallowed, found.loose, found.padded) == ([], [], [])
 
 
 def test_a_field_that_may_be_several_rows_is_noticed() -> None:

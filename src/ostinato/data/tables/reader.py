@@ -148,6 +148,11 @@ class Reader:
                 f"{name}: a quote that opens a field and does not close it is a character, in "
                 f"{_places(rows, rows.loose)}"
             )
+        if rows.padded:
+            self.say(
+                f"{name}: spaces round a field in quotes are left out, in "
+                f"{_places(rows, rows.padded)}"
+            )
         if not quotes and given is None and _looks_quoted(rows.rows):
             self.say(
                 f"{name}: quotes are characters, as TSV has it (--quotes reads them as CSV does)"
