@@ -141,6 +141,22 @@ def test_times_in_several_columns(write: Write, head: str) -> None:
     assert told(named) == HOUR
 
 
+def test_the_layout_of_a_well_known_file(write: Write) -> None:
+    """Semicolons to the end of the line, a time with points, decimal commas, -200 for missing."""
+    rows = [
+        f"{d:%d/%m/%Y};{d:%H.%M.%S};{'-200' if n % 9 == 4 else f'{n % 7},{n % 5}'};{900 + n % 8};;"
+        for n, d in enumerate(hours())
+    ]
+    path = write(rows, "Date;Time;CO(GT);PT08.S1(CO);;")
+    reader = Reader()
+    series = read_series(path, reader=reader)
+    assert told(series) == HOUR
+    assert series.columns == ("CO(GT)", "PT08.S1(CO)")
+    assert any("CO(GT) has -200" in line for line in reader.said)
+    series = read_series(path, reader=Reader(ReadSettings(missing="-200")))
+    assert np.isnan(series.values[:, 0]).sum() == 7
+
+
 @pytest.mark.parametrize("form", ["%Y,%m", "%Y,%b", "%Y,%-m"])
 def test_a_year_and_a_month(write: Write, form: str) -> None:
     series = read_series(write(table([d.strftime(form) for d in months()]), "Year,Month,value"))
@@ -215,6 +231,13 @@ def test_the_first_row_may_be_the_one_that_is_off(write: Write) -> None:
     dates = [f"{d:%Y-%m-%d %H:%M}" for d in days()]
     dates[0] = "2024-01-01 05:00"
     with pytest.raises(ArgumentError, match=r"1 day apart.*T05:00:00 in row 1 \(line 2\)"):
+        read_series(write(table(dates)))
+
+
+def test_a_missing_date_among_digits_is_named(write: Write) -> None:
+    dates = [f"{d:%Y%m%d}" for d in days()]
+    dates[30] = ""
+    with pytest.raises(ArgumentError, match=r"a time in every row, got none in row 31"):
         read_series(write(table(dates)))
 
 

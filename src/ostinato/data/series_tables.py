@@ -15,6 +15,7 @@ from ostinato.data.known import CALENDAR, KnownInputs
 from ostinato.data.requirements import require
 from ostinato.data.series import Series, label
 from ostinato.data.series_columns import Columns, choose_columns
+from ostinato.data.tables.dates import sounds_like_time
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.table import Table, check_columns, is_text
 from ostinato.data.tables.time_columns import (
@@ -281,6 +282,10 @@ def _apart(read: _Read, times: Times, grid: np.ndarray, double: np.ndarray) -> s
     if not read.names:
         for name in read.table.columns:
             if name not in times.names and _tells_apart(read.table, name, grid):
+                if sounds_like_time(name):
+                    return (
+                        f"If {name} tells the time of day: --time {','.join(times.names)},{name}."
+                    )
                 return f"If {name} names several series: --series {name}."
     return "Leave one of them out, or name the column that tells them apart: --series."
 

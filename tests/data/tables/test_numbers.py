@@ -156,7 +156,9 @@ def test_the_flags_that_are_named_read_the_cell() -> None:
 def test_a_number_far_from_all_others_may_stand_for_a_missing_one() -> None:
     assert sentinel(np.array([10.0, 12, -999, 11])) == -999
     assert sentinel(np.array([10.0, 12, 9999, 11])) == 9999
+    assert sentinel(np.array([2.5, -200, 1, -200, 2, -200, 3])) == -200
     assert sentinel(np.array([-999.0, -998, -1000, 11])) is None
+    assert sentinel(np.array([0.0, 0, 0, 5, 6, 5])) is None
     assert sentinel(np.array([10.0, 12, np.nan])) is None
 
 

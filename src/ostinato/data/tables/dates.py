@@ -30,7 +30,8 @@ FORMATS: tuple[str, ...] = (
     *("%qQ%Y", "%qQ %Y", "%YH%h", "%Y-H%h", "%Y H%h", "H%h %Y", "%Y-S%h"),
     *("%G-W%V", "%GW%V", "%G W%V", "%G-W%V-%u", "%GW%V%u", "%G/W%V", "W%V %G", "W%V-%G"),
     *("%Y-%j", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M", "%Y%m%dT%H%M%S%z", "%Y%m%d %H%M%S", "%Y%m%d %H%M"),
-    "%d/%b/%Y:%H:%M:%S %z",
+    *("%YM%m", "%Y-M%m", "%Y:%m", "%d/%b/%Y:%H:%M:%S %z", "%d%b%Y:%H:%M:%S"),
+    *("%b %d %H:%M:%S %Y", "%Y年%m月%d日", "%Y年%m月"),
 )
 """Forms of dates that are no mere numbers, tried in this order."""
 
@@ -214,7 +215,8 @@ def _example(table: Table, name: str, dates: Dates) -> str:
 
 def allowed_formats(name: str) -> tuple[str, ...]:
     """The forms of numbers that a column of this name may be written in."""
-    return (*DIGITS, EXCEL) if sounds_like_time(name) else DIGITS
+    weeks = ("%G%V",) if "week" in name.lower() else ()
+    return (*DIGITS, *weeks, EXCEL) if sounds_like_time(name) else DIGITS
 
 
 _TIME_WORDS = frozenset(

@@ -39,7 +39,7 @@ _TIME = frozenset("HMSfpz")
 
 # A time of day that may follow a date; the hour may stand alone.
 _CLOCK = (
-    r"(?:(?:\s*[T_,]\s*|\s+)(?P<H>[0-9]{1,2})(?::(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})"
+    r"(?:(?:\s*[T_,]\s*|\s+)(?P<H>[0-9]{1,2})(?:[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})"
     r"(?:[.,](?P<f>[0-9]{1,9}))?)?)?(?:\s*(?P<p>[AaPp]\.?[Mm]\.?))?"
     rf"(?:\s*(?P<z>{_DIRECTIVES['z']}))?)?"
 )

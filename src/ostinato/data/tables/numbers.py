@@ -18,7 +18,7 @@ from ostinato.errors import ArgumentError
 
 # Numbers that stand for a missing one in some files, where they are far from all others.
 _SENTINELS = (-99, -999, -9999, -99999, -999999, -99.9, -999.9, -99.99, -999.99, 999, 9999, 99999)
-_FAR = 3
+_FAR, _OFTEN = 3, 3
 
 
 @final
@@ -171,13 +171,18 @@ def _shows(column: Any, style: NumberStyle, mark: str, other: str) -> int | None
 
 
 def sentinel(values: np.ndarray) -> float | None:
-    """A number such as -999 that is far from all other values [N]; None where there is none."""
+    """A number that is far from all other values [N], and such as -999 or there more than once;
+    None where there is none."""
     there = values[~np.isnan(values)]
-    for number in _SENTINELS:
+    if not len(there):
+        return None
+    for number in (*_SENTINELS, there.min(), there.max()):
+        if number not in _SENTINELS and (there == number).sum() < _OFTEN:
+            continue
         others = there[there != number]
         if 0 < len(there) - len(others) < len(there) / 2:
             low, high = others.min(), others.max()
             room = _FAR * max(high - low, abs(low), abs(high))
             if number < low - room or number > high + room:
-                return number
+                return float(number)
     return None

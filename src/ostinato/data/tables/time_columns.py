@@ -29,7 +29,10 @@ from ostinato.errors import ArgumentError
 
 # Columns that are called by times, from which on the table is taken to lie on its side.
 _SIDEWAYS = 4
-_CLOCK = r"^\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$"
+_CLOCK = (
+    r"^\s*[0-9]{1,2}(:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?|\.[0-9]{2}\.[0-9]{2})"
+    r"\s*([AaPp]\.?[Mm]\.?)?\s*$"
+)
 # The parts of a date as columns of their own are called, from years to seconds.
 _PARTS = (
     ("year", "yr", "yyyy", "jahr"),

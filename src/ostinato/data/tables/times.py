@@ -210,7 +210,7 @@ def _likely(dates: Dates, *, hinted: bool) -> bool:
     if not len(times) or times.min() < _FIRST or times.max() > _LAST:
         return False
     if len(np.unique(times)) < 3:  # too few to tell of steps
-        return hinted
+        return hinted or dates.form.format == "%Y%m%d"
     if regularity(times) < REGULAR:
         return False
     steps = np.diff(times)
@@ -226,7 +226,9 @@ def _decided(reader: Reader, table: Table, names: tuple[str, ...], found: Sequen
 
 
 def whole_times(table: Table, names: tuple[str, ...], dates: Dates) -> Times:
-    """Times of dates that all are read."""
+    """Times of dates that all are read. Raises ArgumentError where one is missing."""
+    if dates.empty.any():
+        _refuse_empty(table, names[0])
     offsets = dates.read.offsets
     without = np.isnan(offsets)
     if without.all():
