@@ -263,6 +263,7 @@ def test_a_row_that_sums_the_others_up_is_named(write: Write) -> None:
         ("date,name,value", "{d},x{n},{v}", "value", "name (no numbers)"),
         ("date,late,value", "{d},,{v}", "value", "late (empty)"),
         ("date,NO,min,value", "{d},{m},{m},{v}", "NO,min,value", ""),
+        ("date,paid,uv_index,value", "{d},{m},{m},{v}", "paid,uv_index,value", ""),
         ("date,value", "{d},{n}", "value", "is all there is to forecast"),
     ],
 )

@@ -28,16 +28,16 @@ from ostinato.errors import ArgumentError
 # Share of the cells of a column that look like numbers, from which on it is one of numbers.
 _MOST = 0.5
 _ID = re.compile(
-    r"(id|idx|index|zip|zip.?code|post.?code|phone|rownames|unnamed.*)"
-    r"|.*[_ .-](id|key|code|idx|index|nr|no)|(id|idx)[_ .-].*|.*[a-z]Id|.*ID",
-    re.IGNORECASE,
+    r"(id|idx|zip|zip.?code|post.?code|rownames|unnamed.*)|.*[_ .-](id|key|code|nr|no)|id[_ .-].*"
 )
 _CALENDAR = re.compile(
     r"(year|yr|quarter|month|week|weekday|day|dow|doy|day.?of.?(week|month|year)|hour|hr|minute"
     r"|wday|mday|yday|week.?of.?year)",
     re.IGNORECASE,
 )
-_ID_CASE = re.compile(r".*[a-z](Id|ID|Key|Code|Index)|ID.*")
+_ID_CASE = re.compile(r".*[a-z](Id|ID|Key|Code)")
+# Different values up to which a number is a truth whatever it is called, as in yes_no.
+_TRUTH = 2
 
 
 @final
@@ -137,7 +137,8 @@ def _oddity(table: Table, name: str, numbers: Numbers) -> str | None:
     """Why a column of numbers is no quantity; None for one that is."""
     values = numbers.values
     whole = bool((values[~np.isnan(values)] == np.rint(values[~np.isnan(values)])).all())
-    if whole and (_ID.fullmatch(name.lower()) or _ID_CASE.fullmatch(name)):
+    named = _ID.fullmatch(name.lower()) or _ID_CASE.fullmatch(name)
+    if whole and named and len(np.unique(values[~np.isnan(values)])) > _TRUTH:
         return "an identifier, by its name"
     if whole and _CALENDAR.fullmatch(name):
         return "a part of a date, by its name"

@@ -72,6 +72,9 @@ def test_words_for_missing_numbers() -> None:
     )
     assert np.isnan(found.values[:3]).all()
     assert found.words == {"?": 1, "-999": 1, "NA": 1}
+    floats = read_numbers(polars.Series([-999.0, 5, None]), NumberStyle(missing=("-999",)))
+    assert np.isnan(floats.values).tolist() == [True, False, True]
+    assert read(["-999.00", "-999", "5"], missing=("-999",)) == [None, None, 5]
 
 
 def style(columns: dict[str, list[str]], **settings: str) -> tuple[str, list[str]]:

@@ -59,7 +59,7 @@ def read_numbers(column: Any, style: NumberStyle) -> Numbers:
         if not column.dtype.is_numeric() and column.null_count() < len(column):
             return Numbers(np.full(len(column), np.nan), ~column.is_null().to_numpy(), {})
         values = column.cast(polars.Float64).fill_null(float("nan")).to_numpy()
-        return Numbers(values, np.zeros(len(column), dtype=bool), {})
+        return _without(style, Numbers(values, np.zeros(len(column), dtype=bool), {}))
     text = column.str.strip_chars().fill_null("")
     missing = text.str.to_lowercase().is_in([word.lower() for word in (*MISSING, *style.missing)])
     plain = _plain(text, style)
@@ -71,7 +71,21 @@ def read_numbers(column: Any, style: NumberStyle) -> Numbers:
     values = read.set(missing, None).fill_null(float("nan")).to_numpy()
     counts = text.filter(missing).value_counts().rows()
     bad = ~(is_number | missing | (text == "")).to_numpy()
-    return Numbers(values, bad, dict(counts))
+    return _without(style, Numbers(values, bad, dict(counts)))
+
+
+def _without(style: NumberStyle, found: Numbers) -> Numbers:
+    """Numbers less those that stand for missing ones, however they are written: -999.0 is -999."""
+    values, words = found.values.copy(), dict(found.words)
+    for word in style.missing:
+        try:
+            there = values == float(word)
+        except ValueError:
+            continue
+        if there.any():
+            words[word] = words.get(word, 0) + int(there.sum())
+            values[there] = np.nan
+    return Numbers(values, found.bad, words)
 
 
 def _pattern(decimal: str) -> str:

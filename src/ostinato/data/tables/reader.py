@@ -134,12 +134,8 @@ class Reader:
         return find_separator(text, usual, quotes=self.settings.quotes)
 
     def _rows(self, text: str, separator: str, suffix: str, name: str) -> Rows:
-        given = self.settings.quotes
-        quotes = given
-        if quotes is None:
-            quotes = self.usual.quotes
-        if quotes is None:
-            quotes = separator != "\t" or suffix == ".csv"
+        given = self.decided.quotes
+        quotes = separator != "\t" or suffix == ".csv" if given is None else given
         rows = split_rows(text, separator, quotes=quotes)
         if quotes and given is None:
             _refuse_swallowed(rows, name)
