@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ostinato.cli.files import SECTION
 from ostinato.cli.job import train_settings
 from ostinato.cli.jobs import job_of
 from ostinato.train import CheckpointError, Run
@@ -45,6 +46,7 @@ def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     if result := run.read_result():
         yield "result", _figures(result)
     for name in (
+        SECTION,
         "corpus",
         "table",
         "forecast",

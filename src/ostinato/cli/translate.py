@@ -9,10 +9,12 @@ from typing import Annotated
 import torch
 import typer
 
+from ostinato.cli.files import note_decisions, reader_of, refuse_without_file
 from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import note
+from ostinato.cli.screen import note, one_line
 from ostinato.cli.seq2seq_job import load, pair_settings
+from ostinato.data import FileSettings
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
 
@@ -20,7 +22,7 @@ from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_searc
 _ROWS = 50
 
 
-@with_settings(search=SearchSettings)
+@with_settings(search=SearchSettings, reading=FileSettings)
 def translate(
     run: Annotated[
         Path,
@@ -28,7 +30,11 @@ def translate(
     ],
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="A table with a source in each row."),
+        typer.Argument(
+            metavar="FILE",
+            help="A table with a source in each row; or a text, or - (standard input), with one a "
+            "line.",
+        ),
     ] = None,
     *,
     text: Annotated[
@@ -41,13 +47,15 @@ def translate(
         bool, typer.Option("--json", help="Print one JSON object a source.")
     ] = False,
     search: SearchSettings,
+    reading: FileSettings,
 ) -> None:
     """Turn sources into targets with the best weights of a run, by beam search.
 
     One line for each output: with --best above 1, its source's number and its log-probability too.
+    Line ends in an output are written as \\\\n; --json has them as they are.
     """
     task = load(run)
-    texts = _texts(run, path, text or [], source)
+    texts = _texts(run, path, text or [], source, reading)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
@@ -59,17 +67,24 @@ def translate(
             print(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
 
 
-def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -> list[str]:
+def _texts(
+    run: Path, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
+) -> list[str]:
     if (path is None) == (not texts):
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
         raise ArgumentError("FILE", wanted="either a table of sources or --text", got=got)
     if path is None:
+        refuse_without_file(reading.given(), path)
         if source is not None:
             raise ArgumentError(
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    return read_sources(path, source or pair_settings(open_run(run)[0]).source)
+    opened, _ = open_run(run)
+    reader = reader_of(opened, reading)
+    found = read_sources(path, source or pair_settings(opened).source, reader=reader)
+    note_decisions(reader)
+    return found
 
 
 def _tell_unknown(task: Seq2SeqTask, texts: list[str]) -> None:
@@ -93,5 +108,5 @@ def _told(
         record = {"row": row + 1, "source": source, "outputs": outputs}
         return json.dumps(record, ensure_ascii=False)
     if best == 1:
-        return texts[0][0]
-    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {text}" for text, chance in texts)
+        return one_line(texts[0][0])
+    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {one_line(text)}" for text, chance in texts)
