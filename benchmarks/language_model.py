@@ -7,13 +7,13 @@ from itertools import cycle
 
 import torch
 import torch.nn.functional as F
-from ostinato.cli.text_job import COLUMNS, TRAINING
 from torch import Tensor, nn
 
 from benchmarks.markdown import table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
 from ostinato.data import ColumnSettings
+from ostinato.runs.text import COLUMNS, TRAINING
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
 from ostinato.train.optimiser import RATES

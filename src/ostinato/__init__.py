@@ -47,6 +47,7 @@ from ostinato.sequence import (
     reverse,
     unroll,
 )
+from ostinato.sequence.compare import Comparison, check
 
 if TYPE_CHECKING:
     from ostinato import attention, criteria, torch7
@@ -62,6 +63,7 @@ __all__ = [
     "BiSequencer",
     "BiSequencerLM",
     "Cell",
+    "Comparison",
     "Composite",
     "EmitState",
     "Explanation",
@@ -89,6 +91,7 @@ __all__ = [
     "attention",
     "backend",
     "cells",
+    "check",
     "chunks",
     "criteria",
     "detach",

@@ -76,7 +76,7 @@ REFUSED = {
     f"{TRAIN} --run {LONG}": f"{LONG}: File name too long.",
     f"train text {LONG}": "File name too long.",
     f"info {LONG}": "File name too long.",
-    "train text folder": "FILE: wanted the path of a file, got the folder folder",
+    "train text folder": "FILE: wanted a text, or a folder with texts, got folder, which has none",
     "train text loop": "got loop, which is a link that leads nowhere",
     "train text verse.txt/x": "which does not exist. verse.txt is a file",
     "train series folder": "FILE: wanted the path of a file, got the folder folder",
@@ -113,7 +113,7 @@ REFUSED = {
         for name in ("hex", "base64", "rot13", "zlib", "idna", "undefined", "utf-9")
     },
     "evaluate text verse.txt --encoding hex": "--encoding: wanted a text encoding that Python",
-    "train text verse.txt --encoding punycode": "verse.txt: wanted text in punycode, got bytes",
+    "train text verse.txt --encoding punycode": "verse.txt: wanted text in punycode, got other bytes",
     # told before anything is read
     "train text nowhere.txt --cell lsmt": "--cell: wanted one of elman, gru, lstm",
     "train series nowhere.csv --cell grru": "Did you mean gru?",

@@ -173,7 +173,8 @@ def test_defaults_are_those_of_the_command(ostinato, folder) -> None:
 def test_a_page_of_many_columns_says_what_its_picture_leaves_out(ostinato, folder) -> None:
     names = [f"c{number}" for number in range(30)]
     rows = [
-        f"2000-01-{day:02}," + ",".join(str(day + n) for n in range(30)) for day in range(1, 32)
+        f"2000-01-{day:02}," + ",".join(str(day * day % (n + 9)) for n in range(30))
+        for day in range(1, 32)
     ]
     (folder / "wide.csv").write_text("\n".join([",".join(["day", *names]), *rows]))
     flags = ("--steps", 1, "--size", 2, "--horizon", 2, "--bptt", 4)

@@ -152,7 +152,10 @@ def test_a_folder_of_the_treebank(ostinato, folder) -> None:
     (folder / "ptb.valid.txt").rename(folder / "ptb.val.txt")
     assert "Did you mean ptb.val.txt or" in ostinato("train", "text", ".").err
     (folder / "other").mkdir()
-    assert "got the folder other. Name the files in it." in ostinato("train", "text", "other").err
+    assert (
+        "wanted a text, or a folder with texts, got other, which has none"
+        in ostinato("train", "text", "other").err
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_a_folder_of_the_treebank(ostinato, folder) -> None:
         ("--output adaptive --cutoffs 9,5", "--cutoffs: wanted growing numbers with commas"),
         ("--output adaptive --cutoffs 5,999", "--cutoffs: wanted numbers below the"),
         ("--direction both --bptt 1", "--bptt: wanted windows of at least 2 tokens"),
-        ("--zoneout 0.1 --recurrent-dropout 0.1", "--zoneout: wanted either zoneout or"),
+        ("--zoneout 0.1 --recurrent-dropout 0.1", "--zoneout: wanted either --zoneout or"),
     ],
 )
 def test_contradictory_flags_leave_no_run(ostinato, folder, flags: str, message: str) -> None:

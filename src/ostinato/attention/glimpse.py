@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.errors import ArgumentError, ShapeError
+from ostinato.typing import is_whole
 
 
 def glimpse(
@@ -33,7 +34,7 @@ def glimpse(
     height, width = size if isinstance(size, tuple) else (size, size)
     named = {"size": min(height, width), "depth": depth, "scale": scale}
     for argument, number in named.items():
-        if not isinstance(number, int) or number < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_whole(number) or number < 1:
             raise ArgumentError(
                 argument,
                 wanted="whole numbers of at least 1",

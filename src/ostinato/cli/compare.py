@@ -17,6 +17,7 @@ from ostinato.cli.train_supervised import check_source, config_of, finished, pan
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
 from ostinato.runs import JOBS
+from ostinato.runs.reading import SECTION
 from ostinato.tasks import RECIPES, CellSettings, Recipe, SupervisedTask
 from ostinato.train import DivergedError, Run, Solver, TrainSettings
 from ostinato.train.run import make_named, next_free
@@ -104,7 +105,8 @@ def _train(
     job = JOBS[recipe.name]
     task: Any = job.prepare(run, config)
     assert isinstance(task, SupervisedTask)
-    run.write_config({**config, "source": task.problem.summary})
+    run.write_config({**config, "source": task.problem.summary, SECTION: dict(task.problem.read)})
+    comparison.say_once(task.problem.said, as_json=as_json)
     settings = TrainSettings(**config["train"])
     title = f"{contestant.name}, seed {seed}"
     if not as_json:

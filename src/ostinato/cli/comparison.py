@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any, final
 
 from ostinato.cell_names import make_cell
+from ostinato.cli.screen import say
 from ostinato.data import write_json
 from ostinato.errors import ArgumentError
 from ostinato.tasks import CellSettings, SupervisedTask
@@ -86,6 +87,14 @@ class Comparison:
         self.diverged: list[dict[str, Any]] = []
         self.baseline: dict[str, float] = {}
         self._curve = ("loss", "loss")
+        self._said: set[str] = set()
+
+    def say_once(self, lines: Sequence[str], *, as_json: bool) -> None:
+        """Say what was decided about the file that all read, the first time."""
+        for line in lines:
+            if line not in self._said:
+                say(line, as_json=as_json)
+        self._said |= set(lines)
 
     def add(
         self, contestant: Contestant, seed: int, run: Run, task: SupervisedTask, solver: Solver

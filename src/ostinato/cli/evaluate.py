@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ostinato.cli.files import refuse_without_file
+from ostinato.cli.options import with_settings
 from ostinato.cli.paths import check_file, check_folder
+from ostinato.cli.places import Places
 from ostinato.cli.screen import say, tell_notes
-from ostinato.data import atomic
+from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
 from ostinato.runs import JOBS, Job, job_of
 from ostinato.runs.job import Reading, open_run
@@ -19,6 +23,7 @@ from ostinato.runs.load import load_run
 from ostinato.train import Run, RunError
 
 
+@with_settings(reading=ReadSettings, places=Places)
 def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
@@ -27,8 +32,8 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Texts, or one table with labels, as the run has learned from, or one with newer "
-            "rows of its series; without any, what the run has held out.",
+            help="Texts, one table with labels or pairs as the run has learned from, or one with "
+            "newer rows of its series; without any, what the run has held out.",
         ),
     ] = None,
     *,
@@ -41,7 +46,6 @@ def evaluate(
             "longer text has a place for each 10,000.",
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="The encoding of texts.")] = "utf-8",
     curves: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
@@ -56,6 +60,8 @@ def evaluate(
         bool, typer.Option(help="attention: look at drawn places, in place of their mean.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    reading: ReadSettings,
+    places: Places,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
@@ -71,12 +77,13 @@ def evaluate(
     _check_options(job, pictures=pictures, stochastic=stochastic)
     check_file("--curves", curves)
     check_folder("--pictures", pictures)
+    _check_files(job, {**reading.given(), **places.given()}, paths)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
     # attention draws its places then, whatever its settings say
     loaded = load_run(run, model={"stochastic": True}) if stochastic else load_run(run)
-    reading = Reading(columns, encoding, pictures)
-    found = job.evaluate(loaded.task, opened, paths or [], reading)
+    how = Reading(columns, pictures, reading, places.given())
+    found = job.evaluate(loaded.task, opened, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
@@ -92,6 +99,17 @@ def _check_options(job: Job[Any], **options: Path | bool | None) -> None:
             raise ArgumentError(
                 f"--{name}", wanted=f"a run of {' or '.join(known)}", got=f"one of {job.name}"
             )
+
+
+def _check_files(job: Job[Any], given: Mapping[str, Any], paths: list[Path] | None) -> None:
+    """Raise ArgumentError for a flag about files that means nothing for this task, or has none."""
+    for name in given:
+        if name not in job.reads:
+            known = [other.name for other in JOBS.values() if name in other.reads]
+            raise ArgumentError(
+                name, wanted=f"a run of {', '.join(known)}", got=f"one of {job.name}"
+            )
+    refuse_without_file(given, paths)
 
 
 def write_curves(run: Run, path: Path) -> None:

@@ -9,15 +9,19 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ostinato.cli.files import refuse_without_file
+from ostinato.cli.options import with_settings
 from ostinato.cli.paths import check_file
 from ostinato.cli.screen import note, say
 from ostinato.conclusion import Table
+from ostinato.data import ReadSettings
 from ostinato.runs.load import load_run
 from ostinato.runs.series import SERIES, with_newer
-from ostinato.series import Forecast, draw_forecast, left_out
+from ostinato.series import Forecast, History, draw_forecast, left_out
 from ostinato.series import forecast as forecast_series
 
 
+@with_settings(reading=ReadSettings)
 def forecast(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of series, or one of its checkpoint files.")
@@ -49,6 +53,14 @@ def forecast(
         Path | None, typer.Option(metavar="FILE", help="Draw the forecast there, as PNG.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a step.")] = False,
+    time: Annotated[
+        str | None, typer.Option(help="The column of times, where it is not that of the run.")
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(help="The column that names the series, where it is not that of the run."),
+    ] = None,
+    reading: ReadSettings,
 ) -> None:
     """Forecast the steps after a series with the best weights of a run.
 
@@ -57,13 +69,19 @@ def forecast(
     """
     check_file("--csv", to_csv)
     check_file("--plot", plot)
+    places = {name: v for name, v in (("time", time), ("series", series)) if v is not None}
+    refuse_without_file({**reading.given(), **places}, path)
     loaded = load_run(run, SERIES.name)
     task, opened = loaded.task, loaded.run
-    history = task.history if path is None else with_newer(task, opened, path)
+    history = task.history
+    if path is not None:
+        history, said_of_file = with_newer(task, opened, path, reading, places)
+        for line in said_of_file:
+            note(line)
     said = forecast_series(
         task.model,
         history,
-        steps or task.settings.horizon or 1,
+        steps or _usual_steps(history, task.settings.horizon or 1),
         since=task.split.border,
         coverage=coverage or task.settings.coverage,
     )
@@ -80,6 +98,12 @@ def forecast(
         say(f"written: {to_csv}", as_json=as_json)
     if plot is not None:
         say(f"written: {plot}{left_out(history.series)}", as_json=as_json)
+
+
+def _usual_steps(history: History, horizon: int) -> int:
+    """The horizon of a run, or as many steps of it as all is known of."""
+    ahead = history.series.num_ahead
+    return horizon if ahead is None else max(1, min(horizon, ahead))
 
 
 def _record(said: Forecast, row: list[str | float]) -> dict[str, str | float | None]:

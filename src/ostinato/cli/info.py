@@ -10,6 +10,7 @@ import typer
 
 from ostinato.runs import job_of
 from ostinato.runs.job import train_settings
+from ostinato.runs.reading import SECTION
 from ostinato.train import CheckpointError, Run
 from ostinato.train.report import duration
 
@@ -45,6 +46,7 @@ def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     if result := run.read_result():
         yield "result", _figures(result)
     for name in (
+        SECTION,
         "corpus",
         "table",
         "forecast",

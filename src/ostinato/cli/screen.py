@@ -27,6 +27,15 @@ def tell_notes(found: Conclusion) -> None:
         note(remark)
 
 
+# What would begin a new line, on a screen or in a program that reads lines.
+_LINE_ENDS = {ord(mark): repr(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
+
+
+def one_line(text: str) -> str:
+    """A text with its line ends written as Python does, such as ``\\n``."""
+    return text.translate(_LINE_ENDS)
+
+
 def note(text: str) -> None:
     """Print a remark that is not part of the result; settings in it are called as their flags."""
     print(f"note: {with_flags(text)}", file=sys.stderr, flush=True)

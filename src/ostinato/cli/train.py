@@ -13,7 +13,7 @@ from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
 from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
-from ostinato.data.tables import READERS
+from ostinato.data.tables.reader import is_table
 from ostinato.errors import ArgumentError
 from ostinato.runs import job_of
 from ostinato.runs.job import train_settings
@@ -53,7 +53,7 @@ class TaskOrRun(TyperGroup):
 
 def _task_for(path: str) -> str:
     """A task that reads files of this kind."""
-    return "series" if Path(path).suffix in READERS else "text"
+    return "series" if is_table(Path(path)) else "text"
 
 
 def _fixed(got: str, run: object) -> ArgumentError:

@@ -14,8 +14,10 @@ from ostinato.cli.options import all_given, check_training, given, settled, with
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
-from ostinato.data import BatchSettings, Settings
+from ostinato.data import BatchSettings, Reader, Settings
+from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
+from ostinato.runs.reading import SECTION
 from ostinato.runs.seq2seq import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.seq2seq import (
     EXAMPLES,
@@ -35,12 +37,13 @@ Some = TypeVar("Some", bound=Settings)
 @with_settings(pairs=PairSettings, model=Seq2SeqModelSettings, batches=BATCHES, training=TRAINING)
 def seq2seq(
     context: typer.Context,
-    path: Annotated[
-        Path | None,
+    paths: Annotated[
+        list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="A table with a pair in each row: CSV, TSV, Parquet or JSON lines. Without one: "
-            "dates as people write them, to be said as 1998-05-03.",
+            help="A table with a pair in each row (CSV and its like, Parquet, JSON lines), or two "
+            "texts whose lines are pairs. Without one: dates as people write them, to be said as "
+            "1998-05-03.",
         ),
     ] = None,
     *,
@@ -74,7 +77,8 @@ def seq2seq(
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
     check_training(context, training, model.cell)
-    name = _example(context, path, example)
+    paths = paths or []
+    name = _example(context, paths[0] if paths else None, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
     origin, model = begun_from(context, start, model, SEQ2SEQ.name)
@@ -82,12 +86,13 @@ def seq2seq(
         fixed = ("tokens", "min_frequency")
         refuse_beside(start, "vocabulary", *(n for n in fixed if given(context, n)))
         pairs = pairs.replace(tokens=origin.task.encoding.tokens)
+    reader = Reader(pairs)
     if name is None:
-        assert path is not None
-        with stage(f"reading {path}"):
-            data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
+        source = ", ".join(map(source_words, paths))
+        with stage(f"reading {source}"):
+            data = PairData.split(read_pairs(paths, pairs, reader=reader), pairs, source=source)
     else:
-        data = EXAMPLES[name].make(pairs)
+        source, data = f"example {name}", EXAMPLES[name].make(pairs)
     if origin is not None:
         data = data.encoded_by(origin.task.encoding)
     directory = Run.create(SEQ2SEQ.name, run)
@@ -97,7 +102,8 @@ def seq2seq(
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
             "given": all_given(context),
-            "source": source_with(str(path or f"example {name}"), origin),
+            "source": source_with(source, origin),
+            SECTION: reader.decided.given() if name is None else {},
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),
             "batches": batches.as_dict(),
@@ -106,7 +112,8 @@ def seq2seq(
         task = SEQ2SEQ.prepare(directory, config)
         take_weights(task.model, origin)
         directory.write_config(config)
-    say(data.summary(), as_json=as_json)
+    for line in [*reader.said, data.summary()]:
+        say(line, as_json=as_json)
     if unknown := data.encoding().unknown(source for source, _ in data.train) if origin else []:
         note(f"{len(unknown):,} different tokens of the sources are not known: they read <unk>")
     if data.left_out:

@@ -13,10 +13,13 @@ from ostinato.cli.options import all_given, check_training, given, settled, with
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
-from ostinato.data import Series, WindowSettings, read_series
+from ostinato.data import Reader, Series, WindowSettings, read_series
 from ostinato.data.bundled import carbon_dioxide
 from ostinato.data.problems import bells, cosine
+from ostinato.data.source import source_words
+from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
+from ostinato.runs.reading import SECTION
 from ostinato.runs.series import SERIES, TRAINING, series_path
 from ostinato.series import (
     ForecastSettings,
@@ -25,8 +28,12 @@ from ostinato.series import (
     resolve,
     save_series,
     split,
+    with_enough,
 )
 from ostinato.train import Run, TrainSettings
+
+# Series that are named where they are left out.
+_SHOWN = 5
 
 EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
 
@@ -85,11 +92,15 @@ def series(
     if origin is not None:  # what its model reads
         refuse_beside(start, "model", *(n for n in ("difference",) if given(context, n)))
         forecast = forecast.replace(difference=origin.task.settings.difference)
-    made = _series(path, example, table)
+    reader = Reader(table)
+    made = _series(path, example, table, reader)
+    made, short = with_enough(made, split(made, forecast.held_out).border)
+    if short:
+        reader.say(f"{path}: left out, as they have too little to learn from: {_named(short)}")
     forecast = resolve(made, forecast)
     parts = split(made, forecast.held_out)
     if not given(context, "bptt"):
-        batches = _fitting(batches, parts.border)
+        batches = _fitting(batches, parts.border * made.num_series)
     directory = Run.create("series", run)
     with directory.beginning():
         save_series(made, series_path(directory))
@@ -97,7 +108,10 @@ def series(
             "ostinato": __version__,
             "task": SERIES.name,
             "given": all_given(context),
-            "source": source_with(str(path or f"example {example or 'co2'}"), origin),
+            "source": source_with(
+                source_words(path) if path else f"example {example or 'co2'}", origin
+            ),
+            SECTION: {**reader.decided.given(), **reader.found} if path else {},
             "table": table.as_dict(),
             "forecast": forecast.as_dict(),
             "model": model.as_dict(),
@@ -107,11 +121,17 @@ def series(
         task = SERIES.prepare(directory, config)
         take_weights(task.model, origin)
         directory.write_config(config)
-    say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
+    for line in [*reader.said, f"{made.summary()}; {parts.summary(made)}"]:
+        say(line, as_json=as_json)
     train_run(directory, SERIES, task, training, as_json=as_json)
 
 
-def _series(path: Path | None, example: str | None, table: TableSettings) -> Series:
+def _named(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+
+
+def _series(path: Path | None, example: str | None, table: TableSettings, reader: Reader) -> Series:
     if path is not None and example is not None:
         raise ArgumentError(
             "--example",
@@ -120,12 +140,22 @@ def _series(path: Path | None, example: str | None, table: TableSettings) -> Ser
             remedy="Leave one of them out.",
         )
     if path is not None:
-        with stage(f"reading {path}"):
-            made = read_series(path, time=table.time, columns=table.names)
+        with stage(f"reading {source_words(path)}"):
+            made = read_series(
+                path,
+                time=table.time,
+                columns=table.names,
+                series=words(table.series),
+                known=words(table.known),
+                reader=reader,
+            )
         if table.time is None and made.times.dtype.kind in "iu":
-            note(f"{path} has no column of dates: its rows are taken as steps (--time names one)")
+            note(
+                f"{source_words(path)} has no column of dates: its rows are taken as steps (--time "
+                "names one)"
+            )
         return made
-    if table.columns is not None or table.time is not None:
+    if table != TableSettings():
         raise ArgumentError(
             "FILE",
             wanted="the table that --columns and --time are about",

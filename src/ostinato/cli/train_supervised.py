@@ -25,8 +25,10 @@ from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, LabelledSettings
 from ostinato.data.files import suggestion, what_is
 from ostinato.data.settings import Settings
+from ostinato.data.source import STDIN
 from ostinato.errors import ArgumentError
 from ostinato.runs import JOBS, Loaded
+from ostinato.runs.reading import SECTION
 from ostinato.runs.supervised import labelled_settings
 from ostinato.tasks import CellSettings, Recipe, SupervisedTask
 from ostinato.tasks.labelled import keep_encoding
@@ -100,7 +102,7 @@ def help_of(recipe: Recipe) -> str:
 
 def check_source(context: typer.Context, recipe: Recipe, source: Path | None) -> None:
     """Raise ArgumentError for a path that is not there, and for its flags without it."""
-    if source is not None and not (source.exists() if recipe.reads_columns else source.is_dir()):
+    if source is not None and source != STDIN and not _is_there(recipe, source):
         raise ArgumentError(
             "FILE" if recipe.reads_columns else "FOLDER",
             wanted="a path that is there" if recipe.reads_columns else "a folder",
@@ -119,6 +121,10 @@ def check_source(context: typer.Context, recipe: Recipe, source: Path | None) ->
             )
 
 
+def _is_there(recipe: Recipe, source: Path) -> bool:
+    return source.exists() if recipe.reads_columns else source.is_dir()
+
+
 def config_of(
     context: typer.Context,
     recipe: Recipe,
@@ -133,7 +139,7 @@ def config_of(
         "ostinato": __version__,
         "task": recipe.name,
         "given": all_given(context),
-        "file": None if source is None else str(source.resolve()),
+        "file": None if source is None else str(source if source == STDIN else source.resolve()),
         "data": data.as_dict(),
         "model": model.as_dict(),
         "batches": batches.as_dict(),
@@ -158,9 +164,12 @@ def begin(
             keep_encoding(run.folder, origin.task.problem.encoding)
         task: Any = job.prepare(run, config)
         take_weights(task.model, origin)
-        run.write_config({**config, "source": source_with(task.problem.summary, origin)})
-    say(task.problem.summary, as_json=as_json)
-    for remark in (*task.problem.remarks(), *_unknown_words(task, origin)):
+        problem = task.problem
+        source = source_with(problem.summary, origin)
+        run.write_config({**config, "source": source, SECTION: dict(problem.read)})
+    for line in [*problem.said, problem.summary]:
+        say(line, as_json=as_json)
+    for remark in (*problem.remarks(), *_unknown_words(task, origin)):
         note(remark)
     train_run(run, job, task, training, as_json=as_json)
 

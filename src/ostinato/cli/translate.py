@@ -10,12 +10,16 @@ import torch
 import typer
 
 from ostinato._stages import stage
+from ostinato.cli.files import note_decisions, refuse_without_file
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import note
+from ostinato.cli.screen import note, one_line
+from ostinato.data import FileSettings
 from ostinato.data.batches import side_by_side
+from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
 from ostinato.runs.job import open_run
 from ostinato.runs.load import load_run
+from ostinato.runs.reading import reader_of
 from ostinato.runs.seq2seq import SEQ2SEQ, pair_settings
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
 
@@ -23,7 +27,7 @@ from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_searc
 _ROWS, _TOKENS = 50, 20_000
 
 
-@with_settings(search=SearchSettings)
+@with_settings(search=SearchSettings, reading=FileSettings)
 def translate(
     run: Annotated[
         Path,
@@ -31,7 +35,11 @@ def translate(
     ],
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="A table with a source in each row."),
+        typer.Argument(
+            metavar="FILE",
+            help="A table with a source in each row; or a text, or - (standard input), with one a "
+            "line.",
+        ),
     ] = None,
     *,
     text: Annotated[
@@ -44,13 +52,15 @@ def translate(
         bool, typer.Option("--json", help="Print one JSON object a source.")
     ] = False,
     search: SearchSettings,
+    reading: FileSettings,
 ) -> None:
     """Turn sources into targets with the best weights of a run, by beam search.
 
     One line for each output: with --best above 1, its source's number and its log-probability too.
+    Line ends in an output are written as \\\\n; --json has them as they are.
     """
     task: Seq2SeqTask = load_run(run, SEQ2SEQ.name).task
-    texts = _texts(run, path, text or [], source)
+    texts = _texts(run, path, text or [], source, reading)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
@@ -62,18 +72,25 @@ def translate(
             print(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
 
 
-def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -> list[str]:
+def _texts(
+    run: Path, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
+) -> list[str]:
     if (path is None) == (not texts):
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
         raise ArgumentError("FILE", wanted="either a table of sources or --text", got=got)
     if path is None:
+        refuse_without_file(reading.given(), path)
         if source is not None:
             raise ArgumentError(
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    with stage(f"reading {path}"):
-        return read_sources(path, source or pair_settings(open_run(run)[0]).source)
+    opened, _ = open_run(run)
+    reader, column = reader_of(opened, reading), source or pair_settings(opened).source
+    with stage(f"reading {source_words(path)}"):
+        found = read_sources(path, column, reader=reader)
+    note_decisions(reader)
+    return found
 
 
 def _tell_unknown(task: Seq2SeqTask, texts: list[str]) -> None:
@@ -97,5 +114,5 @@ def _told(
         record = {"row": row + 1, "source": source, "outputs": outputs}
         return json.dumps(record, ensure_ascii=False)
     if best == 1:
-        return texts[0][0]
-    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {text}" for text, chance in texts)
+        return one_line(texts[0][0])
+    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {one_line(text)}" for text, chance in texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Self, final
 
@@ -15,6 +15,8 @@ import torch
 from ostinato.data.samples import Samples
 from ostinato.data.scaling import Scale
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
+from ostinato.data.source import source_words
+from ostinato.data.tables.reader import Reader
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
 
@@ -30,12 +32,14 @@ class Encoding:
     """How words or numbers, and labels, become tensors: fitted once, kept with a model.
 
     ``vocabulary`` for words (0 <pad>, 1 <unk>) or ``scale`` for numbers; the other is None. The
-    classes are the places in ``labels``.
+    classes are the places in ``labels``. ``joint`` stands between the words of a text: nothing
+    between characters.
     """
 
     vocabulary: Vocabulary | None
     scale: Scale | None
     labels: tuple[str, ...]
+    joint: str = " "
 
     @classmethod
     def fit(cls, sequences: Sequences, learned: Samples, min_frequency: int = 1) -> Self:
@@ -96,6 +100,7 @@ class Encoding:
             "words": self.vocabulary and list(self.vocabulary.words),
             "scale": self.scale and self.scale.as_dict(),
             "labels": list(self.labels),
+            "joint": self.joint,
         }
 
     @classmethod
@@ -103,7 +108,10 @@ class Encoding:
         """The encoding that `as_dict` gave."""
         words, scale = values["words"], values["scale"]
         return cls(
-            words and Vocabulary(words), scale and Scale.from_dict(scale), tuple(values["labels"])
+            words and Vocabulary(words),
+            scale and Scale.from_dict(scale),
+            tuple(values["labels"]),
+            values.get("joint", " "),
         )
 
 
@@ -201,27 +209,32 @@ def read_labelled(
     per_step: bool = False,
     seed: int = 0,
     encoding: Encoding | None = None,
+    reader: Reader | None = None,
 ) -> Labelled:
     """A file of labelled sequences (see `read_sequences`), split and encoded.
 
     A share of the sequences, drawn by the seed, is held out, of each label alike unless the
     settings say no; the vocabulary, or the scale of the numbers (mean 0, deviation 1), is that of
-    the others, or that of an ``encoding`` that is given. Raises what `read_sequences` raises, and
-    ArgumentError for less than two sequences.
+    the others, or that of an ``encoding`` that is given. ``reader`` keeps what is decided about the
+    file. Raises what `read_sequences` raises, and ArgumentError for less than two sequences.
     """
     settings = settings or LabelledSettings()
-    sequences = read_sequences(path, settings, per_step=per_step)
+    words = None if encoding is None else encoding.vocabulary is not None
+    sequences = read_sequences(path, settings, per_step=per_step, words=words, reader=reader)
     assert sequences.labels is not None
     if len(sequences.lengths) < 2:
         raise ArgumentError(
-            str(path),
+            source_words(path),
             wanted="at least two sequences, to hold one out",
             got=str(len(sequences.lengths)),
         )
     stratified = settings.stratified and not per_step
     raw = _samples(sequences, sequences.steps, sequences.labels)
-    learned, _ = raw.split(settings.held_out, seed=seed, stratified=stratified)
-    encoding = encoding or Encoding.fit(sequences, learned, settings.min_frequency)
+    if encoding is None:
+        learned, _ = raw.split(settings.held_out, seed=seed, stratified=stratified)
+        encoding = Encoding.fit(sequences, learned, settings.min_frequency)
+        if settings.tokens == "char" and sequences.texts is not None:
+            encoding = replace(encoding, joint="")
     samples = encoding.samples(sequences).cut(settings.max_length)
     train, held_out = samples.split(settings.held_out, seed=seed, stratified=stratified)
     long = (torch.from_numpy(sequences.lengths) > settings.max_length).nonzero().flatten() + 1

@@ -13,7 +13,7 @@ from torch import nn
 
 from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
-from ostinato.data import Settings
+from ostinato.data import ReadSettings, Settings
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings
 from ostinato.train.randomness import seed_everything
@@ -26,8 +26,9 @@ class Reading:
     """How a run is measured, and how the files are read that it is measured on."""
 
     columns: int | None = None
-    encoding: str = "utf-8"
     pictures: Path | None = None
+    files: ReadSettings = field(default_factory=ReadSettings)
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Job(Generic[T]):
     """The command to be told at the end of a training."""
     options: tuple[str, ...] = ()
     """What `evaluate` takes for this task of ``pictures`` and ``stochastic``, which few have."""
+    reads: Collection[str] = ()
+    """Which of the settings of files and columns `evaluate` takes for this task."""
     activations: Callable[[T], Activations] | None = None
     """What the hidden units do over a held-out sequence, for the page of a run."""
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])

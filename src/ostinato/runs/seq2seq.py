@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings
+from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_pairs
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import PAIR_FLAGS, reader_of
 from ostinato.seq2seq import (
     EncoderDecoder,
     PairData,
@@ -74,17 +76,19 @@ def evaluate(
     task: Seq2SeqTask, run: Run, paths: Sequence[Path], reading: Reading
 ) -> Conclusion:
     """The figures on what is held out, or on the pairs of a table."""
-    if len(paths) > 1:
-        raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
     if not paths:
         return task.conclude()
-    settings = pair_settings(run)
-    task.held_out, long = within_length(read_pairs(paths[0], settings), settings)
+    settings, reader = pair_settings(run).replace(**reading.places), reader_of(run, reading.files)
+    task.held_out, long = within_length(read_pairs(paths, settings, reader=reader), settings)
     if not task.held_out:
         raise ArgumentError(
-            str(paths[0]), wanted="pairs to measure on", got="none", remedy=tell_long(long, settings)
+            source_words(paths[0]),
+            wanted="pairs to measure on",
+            got="none",
+            remedy=tell_long(long, settings),
         )
-    return replace(task.conclude(), notes=[tell_long(long, settings)] if long else [])
+    notes = [*reader.said, *([tell_long(long, settings)] if long else [])]
+    return replace(task.conclude(), notes=notes)
 
 
 def explain_model(task: Seq2SeqTask) -> str:
@@ -109,6 +113,7 @@ SEQ2SEQ = Job(
     explain_model,
     drawn,
     "ostinato translate {run} --text '...'",
+    reads=PAIR_FLAGS,
     activations=of_pairs,
     defaults={
         "pairs": PairSettings(),

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ostinato import explain
 from ostinato._stages import stage
 from ostinato.conclusion import Conclusion, Table
-from ostinato.data import Series, WindowSettings, read_series
-from ostinato.data.timeline import in_words
+from ostinato.data import ReadSettings, Series, WindowSettings
+from ostinato.data.series_tables import observe
+from ostinato.data.source import source_words
+from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_series
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import SECTION, SERIES_FLAGS, reader_of
 from ostinato.series import (
     Evaluation,
     Forecast,
@@ -46,6 +48,8 @@ TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=5
 _NEAR = 0.05
 # Forecasts that the picture of the test part shows one after another.
 _PIECES = 4
+# Series of which the figures are told each.
+_EACH = 20
 
 
 def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
@@ -56,7 +60,8 @@ def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
     model = SeriesModelSettings.from_dict(section(config, "model", run), where)
     series = load_series(series_path(run))
     set_up(training)
-    made = Forecaster(len(series.columns), model).to(training.torch_device())
+    made = Forecaster(len(series.targets), model, known=series.num_known)
+    made = made.to(training.torch_device())
     return SeriesTask(made, series, settings, windows, seed=training.seed)
 
 
@@ -79,6 +84,8 @@ def conclude(task: SeriesTask, folder: Path | None) -> Conclusion:
     if folder is not None:
         with stage("drawing forecast.png"):
             found.write(folder / "backtest.csv")
+            if task.series.names:
+                found.write_each(folder / "series.csv", task.series)
             title = "forecasts of the test part, one after another"
             draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
     told = tell(found, task.series, task.split.test)
@@ -97,6 +104,7 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
             task.series.times[origin : origin + horizon],
             values[: count - origin, number],
             found.widths[: count - origin],
+            task.series,
         )
         for number, origin in enumerate(origins)
     ]
@@ -104,7 +112,7 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
 
 def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
     """An evaluation in words and tables."""
-    first, last = in_words(series.times[test]), in_words(series.times[-1])
+    first, last = series.tell(series.times[test]), series.tell(series.times[-1])
     repeated = "value" if found.season == 1 else f"{found.season} values"
     scores = [(name, found.tested.score(name)) for name in found.tested.errors]
     return Conclusion(
@@ -117,8 +125,20 @@ def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
                 ["all steps ahead", "MAE", "RMSE", "MASE"],
                 [[name, score.mae, score.rmse, score.mase] for name, score in scores],
             ),
+            *(_tell_each(*found.each(series)) if series.names else ()),
             "\n".join(filter(None, (_tell_coverage(found), _tell_baselines(found)))),
         ],
+    )
+
+
+def _tell_each(heads: list[str], rows: list[list[str | float]]) -> tuple[str, Table]:
+    """The MASE of each of many series; of more than fit, of those that are forecast worst."""
+    if len(rows) <= _EACH:
+        return "MASE of each series:", Table(heads, rows)
+    worst = sorted(rows, key=lambda row: -float(row[1]) if row[1] == row[1] else 0.0)[:_EACH]
+    return (
+        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):",
+        Table(heads, worst),
     )
 
 
@@ -146,14 +166,26 @@ def _tell_baselines(found: Evaluation) -> str:
     return f"forecasts that cost nothing were better than the model ({ours:.4g}) by MASE: {told}"
 
 
-def with_newer(task: SeriesTask, run: Run, path: Path) -> History:
-    """The history of a task, gone on with what a file has."""
-    settings = section(run.read_config(), "table", run)
+def with_newer(
+    task: SeriesTask, run: Run, path: Path, given: ReadSettings, places: Mapping[str, str]
+) -> tuple[History, list[str]]:
+    """(the history of a task, gone on with what a file has, which is read as the run's was; what
+    was decided about the file)."""
+    settings, reader = section(run.read_config(), "table", run), reader_of(run, given)
     place = TableSettings.from_dict(settings, str(run.config_path))
-    with stage(f"reading {path}"):
-        newer = read_series(path, time=place.time, columns=task.series.columns)
-    series = joined(task.series, newer, str(path))
-    return History(series, task.history.scale, task.history.lag)
+    old, time = task.series, run.read_config().get(SECTION, {}).get("time", place.time)
+    with stage(f"reading {source_words(path)}"):
+        newer = observe(
+            path,
+            places.get("time", time),
+            old.targets,
+            words(places.get("series", place.series)),
+            words(place.known),
+            reader,
+            before=old,
+        )
+    series = joined(old, newer, source_words(path))
+    return History(series, task.history.scale, task.history.lag), reader.said
 
 
 def evaluate_run(
@@ -164,21 +196,20 @@ def evaluate_run(
         return conclude(task, None)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
-    history, test = with_newer(task, run, paths[0]), len(task.series)
+    history, said = with_newer(task, run, paths[0], reading.files, reading.places)
+    test = len(task.series)
     found = evaluate(task.model, history, task.settings, border=task.split.border, test=test)
-    return tell(found, history.series, test)
+    return replace(tell(found, history.series, test), notes=said)
 
 
 def explain_model(task: SeriesTask) -> str:
     """Which backend runs what of the model, on a window of the series."""
-    window = next(task.batches(0, 0)).to(task.device)
-    return str(explain(task.model, torch.cat([window.xs, window.seen], dim=-1)))
+    return str(explain(task.model, next(task.batches(0, 0)).to(task.device).inputs))
 
 
 def drawn(task: SeriesTask) -> tuple[nn.Module, Tensor]:
     """The model, and a step of two windows."""
-    window = next(task.batches(0, 0))
-    return task.model, torch.cat([window.xs, window.seen], dim=-1)[0, :2]
+    return task.model, next(task.batches(0, 0)).inputs[0, :2]
 
 
 SERIES = Job(
@@ -190,6 +221,7 @@ SERIES = Job(
     explain_model,
     drawn,
     "ostinato forecast {run}",
+    reads=SERIES_FLAGS,
     activations=of_series,
     defaults={
         "table": TableSettings(),

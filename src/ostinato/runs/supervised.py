@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,21 @@ from torch import Tensor, nn
 
 from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
-from ostinato.data import BatchSettings, LabelledSettings, read_sequences
+from ostinato.data import (
+    BatchSettings,
+    Encoding,
+    FileSettings,
+    LabelledSettings,
+    Reader,
+    Samples,
+    Sequences,
+    read_sequences,
+)
+from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_sequence
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import LABEL_FLAGS, reader_of
 from ostinato.tasks import (
     RECIPES,
     Problem,
@@ -62,10 +74,8 @@ def evaluate(
     task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
 ) -> Conclusion:
     """The figures on what is held out, or on a table with labels."""
-    return (_on_file(task, run, paths) if paths else task).conclude(reading.pictures)
-
-
-def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> SupervisedTask:
+    if not paths:
+        return task.conclude(reading.pictures)
     encoding = task.problem.encoding
     if encoding is None or len(paths) > 1:
         raise ArgumentError(
@@ -74,13 +84,40 @@ def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> Supervise
             got=", ".join(map(str, paths)),
             remedy="Without a file, the run is measured on what it has held out.",
         )
+    settings, reader = labelled_settings(run).replace(**reading.places), reader_of(run, reading.files)
     per_step = task.problem.train.per_step
-    settings = labelled_settings(run)
-    with stage(f"reading {paths[0]}"):
-        samples = encoding.samples(read_sequences(paths[0], settings, per_step=per_step))
-        if not per_step:
-            samples = samples.cut(settings.max_length)
-    return SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
+    _, samples = read_for(
+        encoding, paths[0], settings, reader, per_step=per_step, labelled=True
+    )
+    on_file = SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
+    found = on_file.conclude(reading.pictures)
+    return replace(found, notes=[*reader.said, *found.notes])
+
+
+
+
+def read_for(
+    encoding: Encoding,
+    path: Path,
+    settings: LabelledSettings,
+    reader: Reader,
+    *,
+    per_step: bool,
+    labelled: bool,
+) -> tuple[Sequences, Samples]:
+    """The sequences of another file for a run, as they are and as its model reads them."""
+    with stage(f"reading {source_words(path)}"):
+        sequences = read_sequences(
+            path,
+            settings,
+            per_step=per_step,
+            labelled=labelled,
+            words=encoding.vocabulary is not None,
+            reader=reader,
+        )
+        samples = encoding.samples(sequences)
+    # as in training; a tag is said of every step
+    return sequences, samples if per_step else samples.cut(settings.max_length)
 
 
 def labelled_settings(run: Run) -> LabelledSettings:
@@ -119,6 +156,7 @@ def job_for(recipe: Recipe) -> Job[SupervisedTask]:
         drawn,
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
+        LABEL_FLAGS if recipe.reads_columns else (),
         # pictures tell more of a model that looks at pieces of an image
         activations=of_sequence if recipe.make is sequence_model else None,
         defaults={

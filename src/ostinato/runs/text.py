@@ -15,14 +15,17 @@ from ostinato import explain
 from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import ColumnSettings, Settings
+from ostinato.data.reading import fitting_encoding
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_text, of_windows
 from ostinato.runs.job import Job, Reading, num_cores, section, set_up, train_settings
+from ostinato.runs.reading import SECTION, TEXT_FLAGS
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
     Corpus,
     CorpusSettings,
+    Document,
     Evaluation,
     LanguageModel,
     ModelSettings,
@@ -143,7 +146,8 @@ def evaluate(
         figures, said = _judged(corpus, lambda part: measure(*corpus.part(part)))
         return Conclusion(figures, [said])
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        documents = files(list(paths), reading.encoding)
+        notes: list[str] = []
+        documents = _documents(paths, run, reading, notes)
         with stage(f"reading {source_name(documents)}"):
             text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
         if not text.characters:
@@ -151,8 +155,23 @@ def evaluate(
                 source_name(documents), wanted="a text to measure on", got="no character"
             )
         found = measure(text.tokens, text.characters)
-    unknown = f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>"
-    return Conclusion(_figures(found), [str(found)], notes=[unknown] if text.unknown else [])
+    if text.unknown:
+        count = f"{text.unknown:,} of {len(text.tokens):,}"
+        notes.append(f"{count} tokens are not known and read as <unk>")
+    return Conclusion(_figures(found), [str(found)], notes=notes)
+
+
+def _documents(
+    paths: Sequence[Path], run: Run, reading: Reading, notes: list[str]
+) -> list[Document]:
+    """Texts for a run, in the encoding that is given, or that of the run where they are no UTF-8;
+    what is to be said of them is added to the notes."""
+    given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
+    return [
+        document
+        for path in paths
+        for document in files([path], given or fitting_encoding(path, usual), say=notes.append)
+    ]
 
 
 def _measure(
@@ -216,6 +235,7 @@ TEXT = Job(
     explain_model,
     drawn,
     "ostinato sample {run}",
+    reads=TEXT_FLAGS,
     activations=of_text,
     defaults=_DEFAULTS,
 )
@@ -227,6 +247,7 @@ BIDIRECTIONAL = Job(
     evaluate,
     explain_model,
     drawn_windows,
+    reads=TEXT_FLAGS,
     activations=of_windows,
     defaults=_DEFAULTS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -122,7 +123,16 @@ def mask(
 
 
 def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> Tensor:
-    lengths = torch.as_tensor(given)
+    at = given.device if isinstance(given, Tensor) else "cpu"
+    try:
+        lengths = torch.as_tensor(given, device=at)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise DtypeError(
+            "lengths",
+            wanted="whole numbers, one for each row of the batch",
+            got=reprlib.repr(given),
+            remedy="Pass a list of int, or a tensor [B].",
+        ) from error
     if lengths.numel() == 0:
         lengths = lengths.long()
     whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
@@ -140,6 +150,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
             got=str(list(lengths.shape)),
             remedy="xs is [T, B, ...]: its second dimension is the batch.",
         )
+    # torch computes with no other unsigned numbers than uint8
+    lengths = lengths.long()
     if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
         raise ArgumentError(
             "lengths",
@@ -147,7 +159,7 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
             got=f"{int(lengths.min())} to {int(lengths.max())}",
             remedy="Pad xs to the longest row.",
         )
-    return lengths.long()
+    return lengths
 
 
 def flags(

@@ -12,13 +12,13 @@ from typing import final
 import numpy as np
 
 from ostinato.data.files import atomic
+from ostinato.data.series import Series
 from ostinato.series.backtest import Backtest, backtest, seasonal_error, widths
 from ostinato.series.history import History
 from ostinato.series.methods import (
     Method,
-    linear,
+    linear_of_each,
     naive,
-    num_lags,
     running_free,
     seasonal_naive,
 )
@@ -72,6 +72,24 @@ class Evaluation:
             ]
             yield [name, *scores, self._covered(steps)]
 
+    def each(self, series: Series) -> tuple[list[str], list[list[str | float]]]:
+        """(heads, rows): the MASE of each method on every column of a series, over all steps."""
+        heads = ["series" if series.names else "column", *self.tested.errors]
+        rows: list[list[str | float]] = []
+        for number, name in enumerate(series.columns):
+            own = slice(number, number + 1)
+            scores = [self.tested.score(method, columns=own).mase for method in self.tested.errors]
+            rows.append([name, *scores])
+        return heads, rows
+
+    def write_each(self, path: Path, series: Series) -> None:
+        """Write what `each` gives as CSV."""
+        heads, rows = self.each(series)
+        with atomic(path, "w") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(heads)
+            lines.writerows(rows)
+
     def write(self, path: Path) -> None:
         """Write all figures of all methods at all steps ahead as CSV."""
         with atomic(path, "w") as file:
@@ -116,8 +134,7 @@ def evaluate(
 def baselines(history: History, border: int, season: int) -> dict[str, Method]:
     """What every model has to be compared with, by name."""
     seasonal = {"seasonal-naive": seasonal_naive(season)} if season > 1 else {}
-    line = linear(history, border, num_lags(season, border, len(history.series.columns)))
-    return {"naive": naive, **seasonal, "linear": line}
+    return {"naive": naive, **seasonal, "linear": linear_of_each(history, border, season)}
 
 
 def _key(name: str) -> str:

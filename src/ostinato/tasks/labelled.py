@@ -11,6 +11,7 @@ from ostinato.data import (
     Encoding,
     Labelled,
     LabelledSettings,
+    Reader,
     Samples,
     Vocabulary,
     read_labelled,
@@ -20,6 +21,7 @@ from ostinato.data import (
 )
 from ostinato.data.problems import drawn_from_pools
 from ostinato.data.sentiment import CLASSES as MOODS
+from ostinato.data.sentiment import TRAIN as SENTIMENT140
 from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Classification
 from ostinato.tasks.model import SupervisedModelSettings
@@ -36,7 +38,7 @@ def classify(settings: LabelledSettings, source: Path | None, folder: Path) -> P
     """A file, a folder in the layout of Sentiment140, or sequences drawn from pools."""
     if source is None and not (_kept(folder) / _SAMPLES).is_file():
         return pools()
-    return _problem(_labelled(settings, source, folder, per_step=False))
+    return _kept_problem(settings, source, folder, per_step=False)
 
 
 def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
@@ -49,7 +51,7 @@ def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Proble
             remedy="With the columns text and label, both of words between spaces: "
             "ostinato train tag FILE --tokens space",
         )
-    return _problem(_labelled(settings, source, folder, per_step=True))
+    return _kept_problem(settings, source, folder, per_step=True)
 
 
 def pools() -> Problem:
@@ -82,15 +84,15 @@ def keep_encoding(folder: Path, encoding: Encoding) -> None:
     write_json(_kept(folder) / _ENCODING, encoding.as_dict())
 
 
-def _labelled(
+def _kept_problem(
     settings: LabelledSettings, source: Path | None, folder: Path, *, per_step: bool
-) -> Labelled:
+) -> Problem:
     """What the folder keeps; at first the file, which is then kept in the folder."""
-    kept, cut = _kept(folder), Labelled.cut
+    kept, reader, cut = _kept(folder), Reader(settings), Labelled.cut
     if not (kept / _SAMPLES).is_file():
         assert source is not None
         known = _kept_encoding(kept) if kept.is_dir() else None
-        data = _read(settings, source, known, per_step=per_step)
+        data = _read(settings, source, known, reader, per_step=per_step)
         cut = data.cut
         kept.mkdir(exist_ok=True)
         write_json(kept / _ENCODING, data.encoding.as_dict())
@@ -100,14 +102,20 @@ def _labelled(
             for name in ("steps", "lengths", "targets")
         }
         require("safetensors.torch", "train").save_file(tensors, kept / _SAMPLES)
-    return replace(_load(kept, per_step=per_step), cut=cut)
+    made = _problem(replace(_load(kept, per_step=per_step), cut=cut))
+    return replace(made, read={**reader.decided.given(), **reader.found}, said=reader.said)
 
 
 def _read(
-    settings: LabelledSettings, source: Path, known: Encoding | None, *, per_step: bool
+    settings: LabelledSettings,
+    source: Path,
+    known: Encoding | None,
+    reader: Reader,
+    *,
+    per_step: bool,
 ) -> Labelled:
-    if per_step or not source.is_dir():
-        return read_labelled(source, settings, per_step=per_step, encoding=known)
+    if per_step or not (source / SENTIMENT140).is_file():
+        return read_labelled(source, settings, per_step=per_step, encoding=known, reader=reader)
     tweets = read_sentiment140(source)
     return Labelled(Encoding(tweets.vocabulary, None, MOODS), tweets.train, tweets.held_out)
 
@@ -141,8 +149,8 @@ CLASSIFY = Recipe(
     SupervisedModelSettings(dropout=0.3),
     BatchSettings(bucket=20),
     _TRAINING,
-    source="A table (CSV, TSV, Parquet, JSON lines) with the columns --sequence and --label; or a "
-    "folder with the files of Sentiment140.",
+    source="A table (CSV and its like, Parquet, JSON lines) with the columns --sequence and "
+    "--label; a folder with a folder of texts for each label; or the files of Sentiment140.",
     reads_columns=True,
 )
 
@@ -155,6 +163,7 @@ TAG = Recipe(
     BatchSettings(bucket=20),
     _TRAINING,
     source="A table with a label for each step: in a row of its own (--group), or as many labels "
-    "as words in a row (--tokens space).",
+    "as words in a row (--tokens space); or a file with a token and its label a line, and blank "
+    "lines between sentences (CoNLL).",
     reads_columns=True,
 )

@@ -89,6 +89,20 @@ def load(key: str, text: str, signatures: Mapping[str, str]) -> dict[str, int]:
     return link(code, symbols)
 
 
+def note(text: str) -> None:
+    """Remember on this machine that something holds, which this text says in full."""
+    write(note_path(text), MAGIC)
+
+
+def noted(text: str) -> bool:
+    """Whether this was noted, by this version of the compiler on this kind of CPU."""
+    return note_path(text).exists()
+
+
+def note_path(text: str) -> Path:
+    return cache_directory() / f"{key_of('note', text)[:40]}.checked"
+
+
 def read(path: Path) -> bytes | None:
     """The object code in a file, or None where it is missing or damaged."""
     try:

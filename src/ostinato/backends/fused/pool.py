@@ -38,7 +38,7 @@ def take(size: int) -> Tensor:
         block = free.pop(at, None)
         if block is not None:
             return block
-    return torch.empty(size, dtype=torch.uint8)
+    return torch.empty(size, dtype=torch.uint8, device="cpu")
 
 
 def give(block: Tensor) -> None:
