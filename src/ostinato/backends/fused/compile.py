@@ -100,6 +100,7 @@ def noted(text: str) -> bool:
 
 
 def note_path(text: str) -> Path:
+    """The empty file that stands for a note."""
     return cache_directory() / f"{key_of('note', text)[:40]}.checked"
 
 
