@@ -1,110 +1,75 @@
-"""From the text of kernels to object code, by Numba and LLVM.
+"""From the text of kernels to object code, by LLVM.
 
-Imported only where the cache has no code. Functions may contract a multiplication and an addition
-and divide by a reciprocal, nothing else: NaN and infinities keep their meaning.
+Imported only where the cache has no code. A text is run as Python with the names of `Writer`: its
+functions then write their own LLVM code.
 """
 
-# llvmlite's and Numba's own annotations are incomplete
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-# pyright: reportReturnType=false
+# llvmlite's own annotations are incomplete
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 
 from ostinato.backends.fused.machine import target_machine
-
-OPTIONS = {
-    "nopython": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "arcp"},
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-"""Numba's: no wrappers for calls from Python, no exceptions, and arithmetic that keeps NaN."""
+from ostinato.backends.fused.whole import define
+from ostinato.backends.fused.writer import Writer
 
 HARMLESS = ("llvm.", "mem")
 """Names of outside functions that code may call: LLVM's own, and memset, memcpy, memmove."""
 
-
 Names = Mapping[str, str]
 
 
-def build(text: str, path: Path, symbols: Names, signatures: Names) -> bytes:
-    """The object code of functions of a text, by name: each one's symbol and signature."""
-    return target_machine().emit_object(build_module(text, path, symbols, signatures))
+def build(text: str, path: Path, symbols: Names, arity: Mapping[str, int]) -> bytes:
+    """The object code of functions of a text, by name: each one's symbol, and of how many int64."""
+    return target_machine().emit_object(build_module(text, path, symbols, arity))
 
 
-def build_module(text: str, path: Path, symbols: Names, signatures: Names) -> llvm.ModuleRef:
+def build_module(text: str, path: Path, symbols: Names, arity: Mapping[str, int]) -> llvm.ModuleRef:
     """The functions as one LLVM module that needs nothing from outside.
 
-    Functions of Python go through Numba; those that a text does not define are in the LLVM code
-    that its `write_llvm()` gives.
+    A text that defines `write_llvm` gives all of it; of another each function writes itself.
     """
-    module = execute(text, path)
-    try:
-        whole = llvm.parse_assembly(module.write_llvm() if hasattr(module, "write_llvm") else "")
+    writer = Writer()
+    names = writer.names()
+    exec(compile(text, path, "exec"), names)
+    if "write_llvm" in names:
+        module = llvm.parse_assembly(names["write_llvm"]())
         for name, symbol in symbols.items():
-            if hasattr(module, name):
-                whole.link_in(lowered(getattr(module, name), symbol, signatures[name]))
-            else:
-                whole.get_function(name).name = symbol
-    finally:
-        del sys.modules[module.__name__]
-    hide(whole, set(symbols.values()))
-    whole.verify()
-    return whole
-
-
-def execute(text: str, path: Path) -> ModuleType:
-    """Run a text as a module, which Numba has to find by name while it compiles."""
-    module = ModuleType(f"ostinato_kernels_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(text, path, "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[module.__name__]
-        raise
+            module.get_function(name).name = symbol
+    else:
+        module = llvm.parse_assembly(write(writer, names, symbols, arity))
+    optimise(module)
+    hide(module, set(symbols.values()))
+    module.verify()
     return module
 
 
-def lowered(function: Callable, symbol: str, signature: str) -> llvm.ModuleRef:
-    """A function as optimised LLVM code, with a C function of that symbol."""
-    from numba.core import compiler, sigutils
-    from numba.core.compiler_lock import global_compiler_lock
-    from numba.core.registry import cpu_target
-
-    flags = compiler.Flags()
-    cpu_target.options.parse_as_flags(flags, OPTIONS)
-    flags.no_compile = True
-    arguments, result = sigutils.normalize_signature(signature)
-    # what njit has wrapped
-    function = getattr(function, "py_func", function)
-    contexts = (cpu_target.typing_context, cpu_target.target_context)
-    with global_compiler_lock:
-        compiled = compiler.compile_extra(*contexts, function, arguments, result, flags, {})
-        compiled.library.finalize()
-        text = compiled.library.get_llvm_str()
-    native = compiled.fndesc.mangled_name
-    return llvm.parse_assembly(text + entry(symbol, native, len(arguments)))
+def write(
+    writer: Writer, names: Mapping[str, Any], symbols: Names, arity: Mapping[str, int]
+) -> str:
+    """Run each function of a text once, and give what they have written."""
+    module = ir.Module()
+    for name, symbol in symbols.items():
+        _, writer.builder, given = define(module, symbol, arity[name])
+        names[name](*given)
+        writer.builder.ret_void()
+    return str(module)
 
 
-def entry(symbol: str, native: str, arguments: int) -> str:
-    """A C function of int64 arguments that calls Numba's, which can only succeed."""
-    given = ", ".join(f"i64 %a{i}" for i in range(arguments))
-    return f"""
-        define void @"{symbol}"({given}) {{
-          %result = alloca ptr
-          %error = alloca ptr
-          call i32 @"{native}"(ptr %result, ptr %error, {given})
-          ret void
-        }}"""
+def optimise(module: llvm.ModuleRef) -> None:
+    """Registers for memory, and nothing twice; loops are vectors already."""
+    machine = target_machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    options.loop_unrolling = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
 
 
 def hide(module: llvm.ModuleRef, symbols: set[str]) -> None:
@@ -118,8 +83,7 @@ def hide(module: llvm.ModuleRef, symbols: set[str]) -> None:
             value.linkage = "internal"
 
 
-def assembly(text: str, signatures: Names) -> str:
+def assembly(text: str, arity: Mapping[str, int]) -> str:
     """What the machine runs, to be read or counted."""
-    symbols = {name: name for name in signatures}
-    module = build_module(text, Path("assembly.py"), symbols, signatures)
-    return target_machine().emit_assembly(module)
+    symbols = {name: name for name in arity}
+    return target_machine().emit_assembly(build_module(text, Path("assembly.py"), symbols, arity))

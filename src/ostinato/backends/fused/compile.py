@@ -1,7 +1,7 @@
 """From the text of kernels to the addresses of C functions, through a cache on disk.
 
 A text is compiled once on a machine: the object code is kept in a file named by a hash of all
-that decides it, and is loaded without importing Numba, in some milliseconds. The directory is
+that decides it, and is loaded in some milliseconds. The directory is
 ``OSTINATO_CACHE`` or the user's cache directory; removing it, or any file in it, is always safe.
 """
 
@@ -24,8 +24,8 @@ from ostinato.backends.fused.machine import host, target_machine
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
-KERNEL = "void(int64, int64)"
-"""The signature of a row kernel: the table of addresses, and the number of rows."""
+KERNEL = 2
+"""What a row kernel is given: the table of addresses, and the number of rows."""
 
 MAGIC = b"ostinato object 1\n"
 DIGEST = 32
@@ -54,17 +54,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=unlock_child)
 
 
-def compile_text(text: str, names: Sequence[str] | Mapping[str, str]) -> dict[str, int]:
+def compile_text(text: str, names: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
     """The addresses of the functions `names` that a text of Python defines or imports.
 
-    They are C functions, of the signature `KERNEL` where `names` does not give another one. Their
-    code can neither raise nor touch a Python object, so they run without the interpreter's lock.
+    They are C functions of so many int64 as `names` says, of those of a `KERNEL` where it does not.
+    Their code can neither raise nor touch a Python object, so they run without the interpreter's
+    lock.
     """
-    signatures = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, KERNEL)
-    key = key_of(*signatures, *signatures.values(), text)
+    arity = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, KERNEL)
+    key = key_of(*arity, *map(str, arity.values()), text)
     with lock:
         if key not in known:
-            known[key] = load(key, text, signatures)
+            known[key] = load(key, text, arity)
         return known[key]
 
 
@@ -73,17 +74,17 @@ def key_of(*parts: str) -> str:
     return hashlib.sha256("\n".join((fingerprint(), *parts)).encode()).hexdigest()
 
 
-def load(key: str, text: str, signatures: Mapping[str, str]) -> dict[str, int]:
+def load(key: str, text: str, arity: Mapping[str, int]) -> dict[str, int]:
     """Take the object code from the disk, or build it and put it there."""
-    symbols = {name: f"{name}_{key[:16]}" for name in signatures}
+    symbols = {name: f"{name}_{key[:16]}" for name in arity}
     path = cache_directory() / f"{key[:40]}.o"
     code = read(path)
     if code is None:
-        # Numba takes half a second to import
+        # most processes find all code in the cache
         from ostinato.backends.fused.build import build
 
         source = path.with_suffix(".py")
-        code = build(text, source, symbols, signatures)
+        code = build(text, source, symbols, arity)
         write(source, text.encode())
         write(path, MAGIC + hashlib.sha256(code).digest() + code)
     return link(code, symbols)
@@ -158,7 +159,7 @@ def fingerprint() -> str:
         if path.name in NOT_IN_CODE:
             continue
         sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "torch")]
+    versions = [f"{name} {version(name)}" for name in ("llvmlite", "torch")]
     return "\n".join((sys.platform, platform.machine(), *host(), *versions, sources.hexdigest()))
 
 

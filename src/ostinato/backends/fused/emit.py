@@ -1,12 +1,13 @@
-"""From a finished plan to the text of its kernels, for Numba, to be read by people too.
+"""From a finished plan to the text of its kernels: to be read, and to be run by `writer`.
 
 def forward_1_0(cur, rows):
-    product0 = load_i8(cur, 3)
+    from_product0 = load_i8(cur, 3)
+    ...
     for r in range(rows):
-        for j in range(26):
-            add = load_f4(product0, j, 3) + load_f4(bias, j, 4)
-            store_f4(after0, j, tanh(add), 5)
-        product0 += 416
+        at_product0 = from_product0 + r * 416
+        for j in lanes_f4(26):
+            add = load_f4(at_product0, j) + load_f4(at_bias, j)
+            store_f4(at_after0, j, tanh(add))
 """
 
 from __future__ import annotations
@@ -33,16 +34,7 @@ from ostinato.backends.fused.passes.plan import (
     Store,
 )
 
-NUM_SCOPES = 64
-"""How many buffers one function can tell apart, see `memory`."""
 SIZES = {"f4": 4, "f8": 8}
-HEADER = """from ostinato.backends.fused.maths import *
-from ostinato.backends.fused.memory import {names}
-
-inf, nan = float("inf"), float("nan")
-"""
-NEUTRAL = {"sum": "0.0", "amax": "-inf"}
-COMBINE = {"sum": "radd({0}, {1})", "amax": "maximum({0}, {1})"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +48,7 @@ class Loop:
 
 def emit(plan: Plan, dtype: str) -> str:
     """The text of all kernels of a plan."""
-    names = f"{dtype}, load_{dtype}, load_i8, store_{dtype}"
-    kernels = [write_kernel(kernel, dtype) for kernel in plan.kernels()]
-    return "\n\n".join([HEADER.format(names=names), *kernels])
+    return "\n\n".join(write_kernel(kernel, dtype) for kernel in plan.kernels())
 
 
 def write_kernel(kernel: Kernel, dtype: str) -> str:
@@ -66,12 +56,13 @@ def write_kernel(kernel: Kernel, dtype: str) -> str:
     assert kernel.body is not None, kernel.name
     buffers, size = kernel.body.buffers, SIZES[dtype]
     opening = [f"def {kernel.name}(cur, rows):"]
-    opening += [f"    {buffer_name(b)} = load_i8(cur, {b.number})" for b in buffers]
-    opening += ["    for r in range(rows):"]
-    lines = RowText(kernel.body, dtype).write()
     moving = [b for b in buffers if b.clock not in ("shard", "fixed")]
-    steps = [f"        {buffer_name(b)} += {b.width * size}" for b in moving]
-    return "\n".join([*opening, *lines, *steps]) + "\n"
+    for b in buffers:
+        name = f"from_{b.name}" if b in moving else buffer_name(b)
+        opening.append(f"    {name} = load_i8(cur, {b.number})")
+    opening.append("    for r in range(rows):")
+    opening += [f"        {buffer_name(b)} = from_{b.name} + r * {b.width * size}" for b in moving]
+    return "\n".join([*opening, *RowText(kernel.body, dtype).write()]) + "\n"
 
 
 @dataclass
@@ -104,14 +95,18 @@ class RowText:
         self.loops = merged_loops(nest.shape, readings, nest.kept)
         known, depth = dict(self.known), self.depth
         kept = sum(loop.axis <= nest.kept for loop in self.loops)
+        in_lanes = apart(memory)
         for i, loop in enumerate(self.loops):
             if i == kept:
                 self.start_folds(nest)
-            self.line(f"for {loop.variable} in range({loop.extent}):")
+            way = f"lanes_{self.dtype}" if loop is self.loops[-1] and in_lanes else "range"
+            self.line(f"for {loop.variable} in {way}({loop.extent}):")
             self.depth += 1
         for statement in nest.statements:
             self.write_statement(statement)
         self.depth = depth + kept
+        for result in nest.folds:
+            self.line(f"{self.known[result]} = {self.known[result]}.result()")
         for end in nest.ends:
             self.line(self.store(end, self.known[end.value]))
         self.depth = depth
@@ -123,19 +118,14 @@ class RowText:
     def start_folds(self, nest: Nest) -> None:
         for result in nest.folds:
             self.known[result] = self.name(result)
-            self.line(f"{self.known[result]} = {self.dtype}({NEUTRAL[result.function]})")
+            self.line(f'{self.known[result]} = fold_{self.dtype}("{result.function}")')
 
     def write_statement(self, statement: Statement) -> None:
         """One line, or none where a value has a variable already."""
         if isinstance(statement, Store):
-            text = self.text(statement.value)
-            if statement.combine:
-                old = self.load(statement.place, statement.reading)
-                text = COMBINE[statement.combine].format(old, text)
-            self.line(self.store(statement, text))
+            self.line(self.store(statement, self.text(statement.value)))
         elif isinstance(statement, Fold):
-            name, term = self.known[statement.result], self.text(statement.term)
-            self.line(f"{name} = {COMBINE[statement.result.function].format(name, term)}")
+            self.line(f"{self.known[statement.result]}.take({self.text(statement.term)})")
         elif isinstance(statement, Same):
             self.known[statement.value] = self.text(statement.of)
         elif isinstance(statement, Load):
@@ -157,28 +147,24 @@ class RowText:
         """The variable of a value, or the number that it is."""
         if v.op == "const":
             number = v.attrs[0]
-            return str(number) if v.dtype == "b" else f"{self.dtype}({number})"
+            return f"{self.dtype}({number})"
         return self.known[v]
 
     def write_fill(self, fill: Fill) -> None:
         """A number all over a place."""
         start = f" + {fill.place.offset}" if fill.place.offset else ""
-        self.line(f"for j in range({fill.size}):")
+        self.line(f"for j in lanes_{self.dtype}({fill.size}):")
         at, number = f"j{start}", f"{self.dtype}({fill.number})"
-        buffer, scope = buffer_name(fill.place.buffer), self.scope(fill.place)
-        self.line(f"    store_{self.dtype}({buffer}, {at}, {number}, {scope})")
+        self.line(f"    store_{self.dtype}({buffer_name(fill.place.buffer)}, {at}, {number})")
 
     def load(self, place: Place, reading: Reading) -> str:
-        address, index, scope = buffer_name(place.buffer), self.index(reading), self.scope(place)
-        return f"load_{self.dtype}({address}, {index}, {scope})"
+        return f"load_{self.dtype}({buffer_name(place.buffer)}, {self.index(reading)})"
 
     def store(self, store: Store, text: str) -> str:
         address, index = buffer_name(store.place.buffer), self.index(store.reading)
-        return f"store_{self.dtype}({address}, {index}, {text}, {self.scope(store.place)})"
-
-    def scope(self, place: Place) -> int:
-        """The scope of a buffer. Where there are more buffers than scopes some share one."""
-        return self.body.buffers.index(place.buffer) % NUM_SCOPES
+        if store.combine:
+            return f'combine_{self.dtype}("{store.combine}", {address}, {index}, {text})'
+        return f"store_{self.dtype}({address}, {index}, {text})"
 
     def index(self, reading: Reading) -> str:
         """The place of the loops' entry in a reading, as text."""
@@ -195,7 +181,8 @@ class RowText:
 
     def name(self, v: Value) -> str:
         """A name for a value that no other variable of the kernel has."""
-        wanted = f"{v.name}_" if keyword.iskeyword(v.name) or v.name in RESERVED else v.name
+        taken = keyword.iskeyword(v.name) or v.name in RESERVED or v.name.startswith(PREFIXES)
+        wanted = f"{v.name}_" if taken else v.name
         name, count = wanted, 1
         while name in self.names:
             count += 1
@@ -205,9 +192,11 @@ class RowText:
 
 
 RESERVED = {
-    "cur", "rows", "r", "range", "inf", "nan", "float", "load_i8", "f4", "f8", "radd", "where",
-    "maximum", "minimum", *(f.text.split("(")[0] for f in FUNCTIONS.values()),
+    "cur", "rows", "r", "range", "inf", "nan", "f4", "f8", "where", "maximum", "minimum", "log1p",
+    "expm1", *(f.text.split("(")[0] for f in FUNCTIONS.values()),
 }  # fmt: skip
+PREFIXES = ("at_", "combine_", "fold_", "from_", "lanes_", "load_", "store_")
+"""What the text means something by, see `writer`."""
 
 
 def buffer_name(buffer: Buffer) -> str:
@@ -229,3 +218,36 @@ def merged_loops(shape: Shape, readings: list[tuple[Shape, Shape]], border: int)
         Loop(name, math.prod(shape[axis] for axis in axes), axes[-1] + 1)
         for name, axes in zip(names, groups, strict=True)
     ]
+
+
+def apart(memory: list[Load | Store]) -> bool:
+    """Whether neighbouring turns of the innermost loop may run at once.
+
+    They may not where one of them could read, or write again, what another one writes: where a
+    buffer is written that is also read or written at other places of the same loops.
+    """
+    for store in memory:
+        if not isinstance(store, Store):
+            continue
+        for other in memory:
+            same = (other.reading.offset, other.reading.strides) == (
+                store.reading.offset, store.reading.strides,
+            )  # fmt: skip
+            if other.place.buffer == store.place.buffer and not same and overlap(other, store):
+                return False
+    return True
+
+
+def overlap(one: Load | Store, other: Load | Store) -> bool:
+    """Whether two readings of one buffer may have numbers in common."""
+    (low, high), (least, most) = extent(one.reading), extent(other.reading)
+    return low <= most and least <= high
+
+
+def extent(reading: Reading) -> tuple[int, int]:
+    """The first and the last number that a reading touches."""
+    reach = [
+        stride * (size - 1) for stride, size in zip(reading.strides, reading.shape, strict=True)
+    ]
+    low = reading.offset + sum(r for r in reach if r < 0)
+    return low, reading.offset + sum(r for r in reach if r > 0)

@@ -165,7 +165,7 @@ def log_normal(x: Scalar, shift: Scalar | float, correction: Scalar | None) -> S
 
 def log_special(x: Scalar, result: Scalar) -> Scalar:
     """-inf for 0, NaN for negative numbers, and infinity and NaN as they are."""
-    at_zero = x.equals(0.0).where(result.like(result.lift(-math.inf)), math.nan)
+    at_zero = (x == 0.0).where(-math.inf, math.nan)
     return (x < math.inf).where((x > 0.0).where(result, at_zero), x)
 
 
@@ -174,7 +174,7 @@ def log(x: Scalar) -> Scalar:
     _, mantissa, bias = WIDTHS[x.kind]
     small = x < 2.0 ** (1 - bias)
     normal = small.where(x * 2.0**mantissa, x)
-    shift = small.where(x.like(x.lift(float(mantissa))), 0.0)
+    shift = small.where(float(mantissa), 0.0)
     return log_special(x, log_normal(normal, shift, None))
 
 
@@ -234,10 +234,10 @@ def pow(x: Scalar, exponent: Scalar) -> Scalar:
     wide, power = x.to_f8(), exponent.to_f8()
     result = exp(log(wide.library("fabs")) * power)
     half = power * 0.5
-    is_whole = power.equals(power.library("floor"))
-    is_even = half.equals(half.library("floor"))
+    is_whole = power == power.library("floor")
+    is_even = half == half.library("floor")
     negative = is_whole.where(is_even.where(result, -result), math.nan)
     # infinity is even to C
-    negative = is_whole.where(negative, wide.equals(-math.inf).where(result, math.nan))
+    negative = is_whole.where(negative, (wide == -math.inf).where(result, math.nan))
     result = (wide < 0.0).where(negative, result)
-    return power.equals(0.0).where(result.like(result.lift(1.0)), result).to(x.kind)
+    return (power == 0.0).where(1.0, result).to(x.kind)

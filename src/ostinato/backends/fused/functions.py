@@ -1,4 +1,4 @@
-"""The functions of pointwise values: how each is written for Numba, in torch, and derived.
+"""The functions of pointwise values: how each is written, in torch, and derived.
 
 ``text`` is a template over the arguments; functions that are no operator come from `maths`.
 ``vjp`` gives the gradient of each argument from ``g``, the gradient of the result, in terms of
@@ -381,6 +381,6 @@ FUNCTIONS: dict[str, Function] = {
     "ge": Function("({0} >= {1})", torch.ge, _flat),
     "and": Function("({0} & {1})", torch.logical_and, _flat),
     "or": Function("({0} | {1})", torch.logical_or, _flat),
-    "xor": Function("({0} != {1})", torch.logical_xor, _flat),
-    "not": Function("(not {0})", torch.logical_not, _flat),
+    "xor": Function("({0} ^ {1})", torch.logical_xor, _flat),
+    "not": Function("(~{0})", torch.logical_not, _flat),
 }

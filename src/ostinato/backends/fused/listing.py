@@ -17,7 +17,7 @@ from typing import Any
 from ostinato.backends.fused.compile import compile_text
 from ostinato.backends.fused.passes.plan import Kernel, Multiply, Place, Plan
 
-TEXT = "from ostinato.backends.fused.stream_code import *\n"
+TEXT = "from ostinato.backends.fused.stream_code import write_llvm\n"
 FUNCTIONS = ("dots", "sums", "copy")
 WORDS = 17
 """Numbers an instruction: a function, whether it is no kernel, four places, three sizes."""
@@ -29,9 +29,8 @@ Spot = tuple[int, int, int]
 @functools.cache
 def functions() -> dict[str, int]:
     """The addresses of all functions beside kernels, compiled together once on a machine."""
-    numbers = f"void({', '.join(['int64'] * 11)})"
     names = [f"{name}_{kind}" for name in FUNCTIONS for kind in ("f4", "f8")]
-    return compile_text(TEXT, {"run_step": "void(int64)", **dict.fromkeys(names, numbers)})
+    return compile_text(TEXT, {"run_step": 1, **dict.fromkeys(names, 11)})
 
 
 @functools.cache

@@ -1,76 +1,76 @@
-"""The one time loop, for Numba: it reads tables, and knows no cell. `loop` makes the tables."""
+"""The one time loop, as LLVM code: it reads tables, and knows no cell. `loop` makes the tables."""
 
-# llvmlite's and Numba's own annotations are incomplete
+# llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-# pyright: reportReturnType=false
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
-from numba import njit
-from numba.core import types
-from numba.extending import intrinsic
 
 from ostinato.backends.fused.loop import CODE, SPARE
-from ostinato.backends.fused.memory import call, load_i8, store_i8
+from ostinato.backends.fused.product_code import read, take
+from ostinato.backends.fused.whole import INT64, Whole, call, count, define
 
 CLOCKS = 8
 """Numbers a step and shard: seven row counters, and how many rows are at work."""
+KERNEL = ir.FunctionType(ir.VoidType(), [INT64] * 2)
+PRODUCT = ir.FunctionType(ir.VoidType(), [INT64] * 9)
 
 
-@intrinsic
-def take(typing, address):
-    """Add one to the int64 at an address and give what it was, safe between threads."""
-
-    def emit(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-        pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "seq_cst")
-
-    return types.int64(types.int64), emit
+def entry(table: Whole, index: Whole | int) -> Whole:
+    """One number of a table."""
+    return read(table + 8 * index, 1)[0]
 
 
-@njit(error_model="numpy")
-def run_shard(data, shard):
-    """All steps of one range of rows: advance the addresses, then kernels and products in turn."""
-    steps, num_buffers, buffers = load_i8(data, 0), load_i8(data, 1), load_i8(data, 2)
-    clocks, code, length = load_i8(data, 3), load_i8(data, 4), load_i8(data, 5)
-    shards = load_i8(data, 7)
-    cur = load_i8(data, 6) + 8 * (num_buffers + SPARE) * shard
-    for t in range(steps):
-        clock = clocks + 8 * CLOCKS * (t * shards + shard)
-        rows = load_i8(clock, CLOCKS - 1)
-        if rows > 0:
-            for b in range(num_buffers):
-                row = load_i8(clock, load_i8(buffers, 3 * b + 2))
-                store_i8(cur, b, load_i8(buffers, 3 * b) + row * load_i8(buffers, 3 * b + 1))
-            for i in range(length):
-                run_one(code + 8 * CODE * i, cur, rows)
-
-
-@njit(error_model="numpy")
-def run_one(code, cur, rows):
+def define_one(module: ir.Module) -> ir.Function:
     """One instruction: a kernel, or a product of the buffers of this step."""
-    if load_i8(code, 0) == 0:
-        call(load_i8(code, 1), (cur, rows))
-    else:
-        a = load_i8(cur, load_i8(code, 2)) + load_i8(code, 3)
-        c = load_i8(cur, load_i8(code, 6)) + load_i8(code, 7)
-        call(
-            load_i8(code, 1),
-            (
-                a, load_i8(code, 4), load_i8(code, 5), c, load_i8(code, 8),
-                rows * load_i8(code, 12), load_i8(code, 9), load_i8(code, 10), load_i8(code, 11),
-            ),
-        )  # fmt: skip
+    function, b, (code, cur, rows) = define(module, "run_one", 3)
+    kind, address = read(code, 2)
+    with b.if_else(kind.test("==", 0)) as (kernel, product):
+        with kernel:
+            b.call(address.pointer(KERNEL), [cur.value, rows.value])
+        with product:
+            numbers = read(code, CODE)
+            a = entry(cur, numbers[2]) + numbers[3]
+            c = entry(cur, numbers[6]) + numbers[7]
+            given = [
+                a, numbers[4], numbers[5], c, numbers[8], rows * numbers[12], numbers[9],
+                numbers[10], numbers[11],
+            ]  # fmt: skip
+            b.call(address.pointer(PRODUCT), [number.value for number in given])
+    b.ret_void()
+    return function
 
 
-@njit(error_model="numpy")
-def run_loop(data):
-    """What every thread does: take shards until none is left."""
-    shards = load_i8(data, 7)
-    shard = take(data + 64)
-    while shard < shards:
-        run_shard(data, shard)
+def define_shard(module: ir.Module) -> ir.Function:
+    """All steps of one range of rows: advance the addresses, then kernels and products in turn."""
+    run_one = define_one(module)
+    function, b, (data, shard) = define(module, "run_shard", 2)
+    steps, num_buffers, buffers, clocks, code, length, tables, shards = read(data, 8)
+    cur = tables + (num_buffers + SPARE) * shard * 8
+    with count(0, steps) as t:
+        clock = clocks + (t * shards + shard) * (8 * CLOCKS)
+        rows = entry(clock, CLOCKS - 1)
+        with b.if_then(rows.test("!=", 0)):
+            with count(0, num_buffers) as buffer:
+                start, step, counter = read(buffers + buffer * 24, 3)
+                moved = start + entry(clock, counter) * step
+                b.store(moved.value, (cur + buffer * 8).pointer(INT64))
+            with count(0, length) as i:
+                call(run_one, code + i * (8 * CODE), cur, rows)
+    b.ret_void()
+    return function
+
+
+def write_llvm() -> str:
+    """The text of `run_loop`, what every thread does: take shards until none is left."""
+    module = ir.Module()
+    run_shard = define_shard(module)
+    _, b, (data,) = define(module, "run_loop", 1)
+    shards = entry(data, 7)
+    with count(0, shards):
         shard = take(data + 64)
+        with b.if_then(shard.test("<", shards)):
+            call(run_shard, data, shard)
+    b.ret_void()
+    return str(module)

@@ -29,3 +29,11 @@ def host() -> tuple[str, str]:
     import llvmlite.binding as llvm
 
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def vector_bytes() -> int:
+    """Bytes of this CPU's vectors."""
+    features = set(host()[1].split(","))
+    if "+avx512f" in features:
+        return 64
+    return 32 if "+avx" in features else 16

@@ -55,9 +55,5 @@ def address(name: str, kind: str) -> int:
 @functools.cache
 def compiled() -> dict[str, int]:
     """All functions, compiled together once on a machine."""
-    signatures = {
-        f"{name}_{kind}": f"void({', '.join(['int64'] * count)})"
-        for name, count in ARGUMENTS.items()
-        for kind in PANEL
-    }
+    signatures = {f"{name}_{kind}": count for name, count in ARGUMENTS.items() for kind in PANEL}
     return compile_text(TEXT, signatures)

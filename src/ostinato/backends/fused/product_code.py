@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from ostinato.backends.fused.scalars import FLOATS, SIZES
 from ostinato.backends.fused.tile import (
-    NUMBERS,
     PANEL_BYTES,
-    SIZES,
     choose_panels,
     define_tiles,
     load,
@@ -141,11 +140,11 @@ def copy_part(
     (c, c_row), (begin, begin_row), (rows, columns) = to, start, size
     with count(0, rows) as row, count(0, columns) as column:
         there = column * SIZES[kind]
-        value = b.load((scratch + row * PANEL_BYTES + there).pointer(NUMBERS[kind]))
-        place = (c + row * c_row + there).pointer(NUMBERS[kind])
+        value = b.load((scratch + row * PANEL_BYTES + there).pointer(FLOATS[kind]))
+        place = (c + row * c_row + there).pointer(FLOATS[kind])
         with b.if_else(add.test("!=", 0)) as (more, alone):
             with more:
-                old = b.load((begin + row * begin_row + there).pointer(NUMBERS[kind]))
+                old = b.load((begin + row * begin_row + there).pointer(FLOATS[kind]))
                 b.store(b.fadd(old, value), place)
             with alone:
                 b.store(value, place)
@@ -203,7 +202,7 @@ def define_pack_some(module: ir.Module, kind: str) -> ir.Function:
     """Rows `first` to `last` of one panel, number by number, with zeros beyond the columns."""
     function, builder, given = define(module, f"pack_some_{kind}", 7)
     w, row_bytes, column_bytes, columns, first, last, out = given
-    number = NUMBERS[kind]
+    number = FLOATS[kind]
     with count(first, last) as k:
         at, to = w + k * column_bytes, out + k * PANEL_BYTES
         store(kind, ir.Constant(vector(kind), None), to)

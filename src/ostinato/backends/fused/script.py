@@ -176,4 +176,4 @@ def runner() -> Callable[[int], None]:
 @functools.cache
 def functions() -> dict[str, int]:
     """The addresses of all functions, compiled together once on a machine."""
-    return compile_text(TEXT, dict.fromkeys(NAMES, "void(int64)"))
+    return compile_text(TEXT, dict.fromkeys(NAMES, 1))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ostinato.backends.fused.product_code import read, take
-from ostinato.backends.fused.tile import NUMBERS, SIZES
+from ostinato.backends.fused.scalars import FLOATS, SIZES
 from ostinato.backends.fused.whole import INT64, choose, count, define
 
 WORK = ir.FunctionType(ir.VoidType(), [INT64])
@@ -71,7 +71,7 @@ def define_sum(module: ir.Module, kind: str) -> None:
     """The sum of rows that lie one below another, or that added to what is there."""
     _, b, (data,) = define(module, f"sum_{kind}", 1)
     to, at, row_bytes, rows, columns, accumulate = read(data, 6)
-    number = NUMBERS[kind]
+    number = FLOATS[kind]
     with count(0, columns) as j:
         target = (to + j * SIZES[kind]).pointer(number)
         with b.if_then(accumulate.test("==", 0)):

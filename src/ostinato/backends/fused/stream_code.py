@@ -1,156 +1,196 @@
-"""One step as a list of instructions, for Numba; `listing` writes it.
+"""One step as a list of instructions, and the functions they call, as LLVM code.
 
-Products read weights where they lie, [N, K] or [K, N], so that nothing is packed and a weight that
-somebody changes is seen at once. For one row that costs nothing: what bounds it is reading them.
+`listing` writes the list. Products read weights where they lie, [N, K] or [K, N], so that nothing
+is packed and a weight that somebody changes is seen at once. For one row that costs nothing: what
+bounds it is reading them.
 """
 
-# llvmlite's and Numba's own annotations are incomplete
+# llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-# pyright: reportReturnType=false
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
-from numba import njit
+from llvmlite import ir
 
 from ostinato.backends.fused.listing import WORDS
-from ostinato.backends.fused.maths import radd
-from ostinato.backends.fused.memory import (
-    call,
-    f4,
-    f8,
-    load_f4,
-    load_f8,
-    load_i8,
-    store_f4,
-    store_f8,
+from ostinato.backends.fused.product_code import read
+from ostinato.backends.fused.scalars import (
+    FLOATS,
+    SIZES,
+    Scalar,
+    Variable,
+    constant,
+    full_lanes,
+    in_fewer_lanes,
+    in_lanes,
 )
+from ostinato.backends.fused.whole import INT64, Whole, count, define
+
+KERNEL = ir.FunctionType(ir.VoidType(), [INT64] * 2)
+FUNCTION = ir.FunctionType(ir.VoidType(), [INT64] * 11)
+HEIGHT = 4
+"""Rows of W at a time: what is read of A serves all of them."""
 
 
-@njit(error_model="numpy")
-def run_step(data):
-    """All instructions: kernels on the table of addresses, and functions on places in it."""
-    length, code, cur, rows = (
-        load_i8(data, 0), load_i8(data, 1), load_i8(data, 2), load_i8(data, 3),
-    )  # fmt: skip
-    for i in range(length):
-        one = code + 8 * WORDS * i
-        if load_i8(one, 1) == 0:
-            call(load_i8(one, 0), (cur, rows))
-        else:
-            run_function(one, cur)
+def define_step(module: ir.Module) -> None:
+    """All instructions: kernels on the table of addresses, and functions on places in it.
+
+    A function is given four places, (slot, bytes, row) each, and sizes.
+    """
+    _, b, (data,) = define(module, "run_step", 1)
+    length, code, cur, rows = read(data, 4)
+    with count(0, length) as i:
+        address, is_function, *words = read(code + i * (8 * WORDS), WORDS)
+        with b.if_else(is_function.test("==", 0)) as (kernel, function):
+            with kernel:
+                b.call(address.pointer(KERNEL), [cur.value, rows.value])
+            with function:
+                given: list[Whole] = []
+                for slot, start, row in (words[j : j + 3] for j in range(0, 12, 3)):
+                    given += [read(cur + slot * 8, 1)[0] + start, row]
+                b.call(address.pointer(FUNCTION), [n.value for n in (*given, *words[12:])])
+    b.ret_void()
 
 
-@njit(error_model="numpy")
-def run_function(one, cur):
-    """A function of four places, (slot, bytes, row) each, and of sizes."""
-    call(
-        load_i8(one, 0),
-        (
-            load_i8(cur, load_i8(one, 2)) + load_i8(one, 3), load_i8(one, 4),
-            load_i8(cur, load_i8(one, 5)) + load_i8(one, 6), load_i8(one, 7),
-            load_i8(cur, load_i8(one, 8)) + load_i8(one, 9), load_i8(one, 10),
-            load_i8(cur, load_i8(one, 11)) + load_i8(one, 12), load_i8(one, 13),
-            load_i8(one, 14), load_i8(one, 15), load_i8(one, 16),
-        ),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Rows:
+    """Rows of numbers: an address, and bytes from one row to the next."""
+
+    kind: str
+    at: Whole
+    step: Whole
+
+    def __getitem__(self, row: Whole | int) -> Rows:
+        """From a row on."""
+        return Rows(self.kind, self.at + self.step * row, self.step)
+
+    def place(self, column: Whole | int, lanes: int) -> ir.Value:
+        number = self.at + (column * SIZES[self.kind])
+        return number.pointer(in_lanes(FLOATS[self.kind], lanes))
+
+    def load(self, column: Whole | int, lanes: int = 1) -> Scalar:
+        """Neighbouring numbers of the first row."""
+        b = self.at.builder
+        loaded = b.load(self.place(column, lanes), align=SIZES[self.kind])
+        return Scalar(b, loaded, self.kind)
+
+    def store(self, column: Whole | int, value: Scalar) -> None:
+        """Write neighbouring numbers of the first row."""
+        self.at.builder.store(value.value, self.place(column, value.lanes), align=SIZES[self.kind])
 
 
-def define_dots(load: Any, store: Any, number: Any, size: int) -> Callable[..., None]:
-    """C [rows, columns] = A [rows, depth] W^T + D for W [columns, depth]; D of row 0 is a vector.
+@dataclass(frozen=True)
+class Given:
+    """What the functions are given: C [rows, columns] = A [rows, depth] times W, + D.
 
-    D may be C itself, and an address of 0 is none. Rows of W by fours: a row of A is read once for
-    all of them.
+    D may be C itself, its row 0 bytes long, which is one vector for all, and its address 0, which
+    is none.
     """
 
-    def dots(a, a_row, w, w_row, c, c_row, d, d_row, rows, columns, depth):
-        fours = columns // 4 * 4
-        for n in range(0, fours, 4):
-            w0 = w + size * w_row * n
-            w1 = w0 + size * w_row
-            w2 = w1 + size * w_row
-            w3 = w2 + size * w_row
-            for r in range(rows):
-                x = a + size * a_row * r
-                s0 = number(0.0)
-                s1 = number(0.0)
-                s2 = number(0.0)
-                s3 = number(0.0)
-                for k in range(depth):
-                    e = load(x, k, 0)
-                    s0 = radd(s0, e * load(w0, k, 1))
-                    s1 = radd(s1, e * load(w1, k, 2))
-                    s2 = radd(s2, e * load(w2, k, 3))
-                    s3 = radd(s3, e * load(w3, k, 4))
-                # C and D in one scope, as they may be one
-                if d != 0:
-                    start = d + size * d_row * r
-                    s0 += load(start, n, 5)
-                    s1 += load(start, n + 1, 5)
-                    s2 += load(start, n + 2, 5)
-                    s3 += load(start, n + 3, 5)
-                to = c + size * c_row * r
-                store(to, n, s0, 5)
-                store(to, n + 1, s1, 5)
-                store(to, n + 2, s2, 5)
-                store(to, n + 3, s3, 5)
-        for n in range(fours, columns):
-            w0 = w + size * w_row * n
-            for r in range(rows):
-                x = a + size * a_row * r
-                s0 = number(0.0)
-                for k in range(depth):
-                    s0 = radd(s0, load(x, k, 0) * load(w0, k, 1))
-                if d != 0:
-                    s0 += load(d + size * d_row * r, n, 5)
-                store(c + size * c_row * r, n, s0, 5)
-
-    return dots
+    a: Rows
+    w: Rows
+    c: Rows
+    d: Rows
+    rows: Whole
+    columns: Whole
+    depth: Whole
 
 
-def define_sums(load: Any, store: Any, number: Any, size: int) -> Callable[..., None]:
-    """The same for W [depth, columns]: rows of W by fours, each times a number, added up in C."""
-
-    def sums(a, a_row, w, w_row, c, c_row, d, d_row, rows, columns, depth):
-        fours = depth // 4 * 4
-        for r in range(rows):
-            x, to, start = a + size * a_row * r, c + size * c_row * r, d + size * d_row * r
-            for n in range(columns):
-                store(to, n, load(start, n, 5) if d != 0 else number(0.0), 5)
-            for k in range(0, fours, 4):
-                w0 = w + size * w_row * k
-                w1 = w0 + size * w_row
-                w2 = w1 + size * w_row
-                w3 = w2 + size * w_row
-                e0, e1 = load(x, k, 0), load(x, k + 1, 0)
-                e2, e3 = load(x, k + 2, 0), load(x, k + 3, 0)
-                for n in range(columns):
-                    left = e0 * load(w0, n, 1) + e1 * load(w1, n, 2)
-                    right = e2 * load(w2, n, 3) + e3 * load(w3, n, 4)
-                    store(to, n, load(to, n, 5) + (left + right), 5)
-            for k in range(fours, depth):
-                w0 = w + size * w_row * k
-                e0 = load(x, k, 0)
-                for n in range(columns):
-                    store(to, n, load(to, n, 5) + e0 * load(w0, n, 1), 5)
-
-    return sums
+def define_function(
+    module: ir.Module, name: str, kind: str, write: Callable[[ir.IRBuilder, Given], None]
+) -> None:
+    """A function of four places and three sizes."""
+    _, b, words = define(module, f"{name}_{kind}", 11)
+    places = [Rows(kind, words[i], words[i + 1] * SIZES[kind]) for i in range(0, 8, 2)]
+    write(b, Given(*places, *words[8:]))
+    b.ret_void()
 
 
-def define_copy(load: Any, store: Any, size: int) -> Callable[..., None]:
+def parts(kind: str, extent: Whole) -> list[tuple[int, Whole, Whole]]:
+    """An extent as (lanes at a time, from, to): twice a vector, then fewer, then one by one."""
+    found: list[tuple[int, Whole, Whole]] = []
+    start = extent * 0
+    for lanes in (2 * full_lanes(kind), 4, 1):
+        end = extent // lanes * lanes
+        found.append((lanes, start, end))
+        start = end
+    return found
+
+
+def dots(g: Given, n: Whole, r: Whole, height: int) -> list[Variable]:
+    """A row of A times some rows of W: partial sums in lanes, which become fewer."""
+    kind, b = g.a.kind, n.builder
+    totals: list[Scalar] = []
+    for lanes, first, last in parts(kind, g.depth):
+        starts = [in_fewer_lanes(total, lanes) for total in totals]
+        zero = Scalar(b, constant(FLOATS[kind], lanes, 0.0), kind)
+        partial = [Variable(start) for start in starts or [zero] * height]
+        with count(first, last, lanes) as k:
+            x = g.a[r].load(k, lanes)
+            for i, total in enumerate(partial):
+                total.set(total.get() + x * g.w[n + i].load(k, lanes))
+        totals = [total.get() for total in partial]
+    return [Variable(total) for total in totals]
+
+
+def write_dots(b: ir.IRBuilder, g: Given) -> None:
+    """For W [columns, depth]: some rows of W at a time, each times a row of A."""
+    high = g.columns // HEIGHT * HEIGHT
+    for height, first, last in ((HEIGHT, high * 0, high), (1, high, g.columns)):
+        with count(first, last, height) as n, count(0, g.rows) as r:
+            totals = dots(g, n, r, height)
+            with b.if_then(g.d.at.test("!=", 0)):
+                for i, total in enumerate(totals):
+                    total.set(total.get() + g.d[r].load(n + i))
+            for i, total in enumerate(totals):
+                g.c[r].store(n + i, total.get())
+
+
+def write_sums(b: ir.IRBuilder, g: Given) -> None:
+    """For W [depth, columns]: some rows of W at a time, each times a number, added up in C."""
+    high = g.depth // HEIGHT * HEIGHT
+    columns = parts(g.a.kind, g.columns)
+    with count(0, g.rows) as r:
+        write_start(b, g, r)
+        for height, first, last in ((HEIGHT, high * 0, high), (1, high, g.depth)):
+            with count(first, last, height) as k:
+                factors = [g.a[r].load(k + i) for i in range(height)]
+                for lanes, start, end in columns:
+                    with count(start, end, lanes) as n:
+                        total = g.c[r].load(n, lanes)
+                        for i, factor in enumerate(factors):
+                            total = total + factor * g.w[k + i].load(n, lanes)
+                        g.c[r].store(n, total)
+
+
+def write_start(b: ir.IRBuilder, g: Given, r: Whole) -> None:
+    """Put D, or zeros, into a row of C."""
+    for lanes, first, last in parts(g.a.kind, g.columns):
+        with count(first, last, lanes) as n:
+            zero = Scalar(b, constant(FLOATS[g.a.kind], lanes, 0.0), g.a.kind)
+            start = Variable(zero)
+            with b.if_then(g.d.at.test("!=", 0)):
+                start.set(g.d[r].load(n, lanes))
+            g.c[r].store(n, start.get())
+
+
+def write_copy(b: ir.IRBuilder, g: Given) -> None:
     """C = A, by rows."""
-
-    def copy(a, a_row, w, w_row, c, c_row, d, d_row, rows, columns, depth):
-        for r in range(rows):
-            x, to = a + size * a_row * r, c + size * c_row * r
-            for n in range(columns):
-                store(to, n, load(x, n, 0), 5)
-
-    return copy
+    with count(0, g.rows) as r:
+        for lanes, first, last in parts(g.a.kind, g.columns):
+            with count(first, last, lanes) as n:
+                g.c[r].store(n, g.a[r].load(n, lanes))
 
 
-dots_f4, dots_f8 = define_dots(load_f4, store_f4, f4, 4), define_dots(load_f8, store_f8, f8, 8)
-sums_f4, sums_f8 = define_sums(load_f4, store_f4, f4, 4), define_sums(load_f8, store_f8, f8, 8)
-copy_f4, copy_f8 = define_copy(load_f4, store_f4, 4), define_copy(load_f8, store_f8, 8)
+def write_llvm() -> str:
+    """The text of all functions, for `build`."""
+    module = ir.Module()
+    define_step(module)
+    for kind in SIZES:
+        define_function(module, "dots", kind, write_dots)
+        define_function(module, "sums", kind, write_sums)
+        define_function(module, "copy", kind, write_copy)
+    return str(module)

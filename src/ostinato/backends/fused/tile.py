@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from ostinato.backends.fused.machine import host
+from ostinato.backends.fused.scalars import FLOATS, SIZES
 from ostinato.backends.fused.whole import INT64, Whole, choose, define
 
 PANEL_BYTES = 64
-NUMBERS = {"f4": ir.FloatType(), "f8": ir.DoubleType()}
-SIZES = {"f4": 4, "f8": 8}
 CONTRACT = ("contract",)
 MAX_ROWS = 6
 """Rows of A in a tile at most: each row of the panels is used once for each."""
@@ -63,7 +62,7 @@ def width(kind: str) -> int:
 
 def vector(kind: str) -> ir.Type:
     """A row of a panel."""
-    return ir.VectorType(NUMBERS[kind], width(kind))
+    return ir.VectorType(FLOATS[kind], width(kind))
 
 
 def load(kind: str, at: Whole) -> ir.Value:
@@ -135,7 +134,7 @@ class Tile:
     def loop(self, starts: list[ir.Value]) -> list[ir.Value]:
         """The totals after the depth, which is at least 1."""
         b = self.builder
-        number = NUMBERS[self.kind]
+        number = FLOATS[self.kind]
         rows = [(self.at.a + self.at.a_row * r).pointer(number) for r in range(self.rows)]
         panels = [(self.at.packed + self.at.panel * p).pointer(number) for p in range(self.panels)]
         before, loop = b.block, b.append_basic_block("loop")

@@ -1,10 +1,10 @@
 """Whole numbers, functions and loops in LLVM code that is being written.
 
-For code that is the same for every cell: written by hand in LLVM's terms it needs no optimiser,
-and is ready in a tenth of the time that Numba takes.
+Python's operators on a `Whole` write LLVM instructions; a loop's body is written once, in a `with`
+or, in the text of kernels, in a `for`.
 """
 
-# llvmlite's and Numba's own annotations are incomplete
+# llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 # pyright: reportReturnType=false
 
@@ -32,11 +32,15 @@ class Whole:
     def __add__(self, other: Whole | int) -> Whole:
         return Whole(self.builder, self.builder.add(self.value, self.lift(other)))
 
+    __radd__ = __add__
+
     def __sub__(self, other: Whole | int) -> Whole:
         return Whole(self.builder, self.builder.sub(self.value, self.lift(other)))
 
     def __mul__(self, other: Whole | int) -> Whole:
         return Whole(self.builder, self.builder.mul(self.value, self.lift(other)))
+
+    __rmul__ = __mul__
 
     def __floordiv__(self, other: Whole | int) -> Whole:
         """Of numbers that are not negative."""
