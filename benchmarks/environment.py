@@ -12,7 +12,7 @@ import torch
 
 def describe() -> str:
     """One line, without a date."""
-    versions = ", ".join(installed(name) for name in ("torch", "numba", "jax"))
+    versions = ", ".join(installed(name) for name in ("torch", "llvmlite", "jax"))
     return (
         f"{versions}, Python {platform.python_version()}; {platform.system()}; "
         f"{processor()}, cores: {os.cpu_count()}, threads: {torch.get_num_threads()}"

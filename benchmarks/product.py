@@ -104,15 +104,14 @@ def scalars(kind: str) -> None:
     print(f"\nfunctions, {kind}, one thread, elements a nanosecond")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    header = "from ostinato.backends.fused.maths import *\n"
-    text = header + "from ostinato.backends.fused.memory import *\n"
+    text = ""
     for name in FUNCTIONS:
         assert hasattr(maths, name)
         text += f"""
 def {name}_all(cur, rows):
     x, y = load_i8(cur, 0), load_i8(cur, 1)
-    for j in range(rows):
-        store_{kind}(y, j, {name}(load_{kind}(x, j, 0)), 1)
+    for j in lanes_{kind}({ELEMENTS}):
+        store_{kind}(y, j, {name}(load_{kind}(x, j)))
 """
     found = compile_text(text, [f"{name}_all" for name in FUNCTIONS])
     x = torch.rand(ELEMENTS, dtype=KINDS[kind]) * 8
@@ -120,7 +119,7 @@ def {name}_all(cur, rows):
     table = np.array([x.data_ptr(), y.data_ptr()])
     for name in FUNCTIONS:
         kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(found[f"{name}_all"])
-        own = partial(kernel, table.ctypes.data, ELEMENTS)
+        own = partial(kernel, table.ctypes.data, 1)
         show(name, ELEMENTS * 1e-9, race(own, partial(getattr(torch, name), x, out=y)))
     torch.set_num_threads(threads)
 

@@ -105,7 +105,7 @@ HEAVY = (
     "typer",
     "matplotlib",
     "safetensors",
-    "numba",
+    "llvmlite",
     "polars",
     "accelerate",
     "tensorboard",

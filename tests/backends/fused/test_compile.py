@@ -13,8 +13,6 @@ from ostinato.backends.fused import compile
 from ostinato.backends.fused.compile import compile_text
 
 TEXT = """
-from ostinato.backends.fused.memory import *
-
 def add_rows(cur, rows):
     store_i8(cur, 0, load_i8(cur, 0) + rows)
 """
@@ -27,7 +25,7 @@ total = ctypes.c_int64(40)
 kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address)
 kernel(ctypes.addressof(total), 2)
 assert total.value == 42
-print("built" if "numba" in sys.modules else "loaded")
+print("built" if "ostinato.backends.fused.build" in sys.modules else "loaded")
 """
 
 
@@ -47,7 +45,7 @@ def finish(process):
     return out.strip()
 
 
-def test_other_processes_load_without_numba(tmp_path):
+def test_other_processes_load_without_building(tmp_path):
     together = [start(tmp_path) for _ in range(3)]
     assert set(map(finish, together)) <= {"built", "loaded"}
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".o", ".py"]
@@ -110,7 +108,7 @@ def test_no_place_for_a_cache(loaded, monkeypatch, tmp_path):
 def test_key_holds_all_that_matters(loaded, monkeypatch, tmp_path):
     loaded()
     loaded(TEXT + "\n")
-    loaded(TEXT, {"add_rows": "void(int64, int32)"})
+    loaded(TEXT.replace("cur, rows", "cur, rows, more"), {"add_rows": 3})
     monkeypatch.setattr(compile, "fingerprint", lambda: "another machine")
     loaded()
     assert len(list(tmp_path.glob("*.o"))) == 4
@@ -121,7 +119,14 @@ def test_once_in_a_process():
 
 
 def test_code_that_may_raise_is_refused():
-    text = "def bad(cur, rows):\n    raise ValueError\n\ndef worse(cur, rows):\n    print(rows)\n"
+    text = '''
+def write_llvm():
+    return """declare i32 @abort()
+        define void @worse(i64 %a, i64 %b) {
+            %c = call i32 @abort()
+            ret void
+        }"""
+'''
     with pytest.raises(AssertionError, match="must not raise or allocate"):
         compile_text(text, ["worse"])
 
@@ -166,5 +171,5 @@ def test_directories(monkeypatch):
 
 
 def test_import_is_cheap(tmp_path):
-    script = "import ostinato, sys; print(*({'numba', 'llvmlite'} & set(sys.modules)))"
-    assert finish(start(tmp_path, script)) == ""
+    script = "import ostinato, sys; print('llvmlite' in sys.modules)"
+    assert finish(start(tmp_path, script)) == "False"

@@ -67,7 +67,7 @@ def optimise(module: llvm.ModuleRef) -> None:
     """Registers for memory, and nothing twice; loops are vectors already."""
     machine = target_machine()
     options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_unrolling = False
+    options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
 

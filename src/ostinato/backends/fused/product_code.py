@@ -3,7 +3,7 @@
 Imported only to build; `product` says what the functions do.
 """
 
-# llvmlite's and Numba's own annotations are incomplete
+# llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 # pyright: reportReturnType=false
 

@@ -5,7 +5,7 @@ one panel after the other. A panel's row is one LLVM vector, which is one regist
 of AVX, four of NEON: only the shapes of the tiles know the machine.
 """
 
-# llvmlite's and Numba's own annotations are incomplete
+# llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 # pyright: reportReturnType=false
 

@@ -30,6 +30,9 @@ class Whole:
         return other.value if isinstance(other, Whole) else INT64(other)
 
     def __add__(self, other: Whole | int) -> Whole:
+        if not isinstance(other, Whole | int):
+            # an index for each lane, which knows what the sum is
+            return NotImplemented
         return Whole(self.builder, self.builder.add(self.value, self.lift(other)))
 
     __radd__ = __add__
