@@ -1,4 +1,4 @@
-"""Print the polynomial coefficients of `ostinato.backends.fused.maths`, fitted in 60 digits.
+"""Print the polynomial coefficients of `native.source.formulas`, fitted in 60 digits.
 
 Each polynomial interpolates its function at Chebyshev nodes, which is within a factor of two of
 the best one. Run: python benchmarks/fit_maths.py (needs mpmath, which torch brings along).

@@ -12,7 +12,7 @@ from benchmarks.contestants import Layer, Size
 from benchmarks.markdown import numbers, rate, table
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, Race, race
-from ostinato.backends.fused import dense
+from ostinato.backends.fused.native import dense
 
 SIZES: tuple[Size, ...] = (
     (10, 80, 300, 300),

@@ -11,7 +11,7 @@ from benchmarks.contestants import LAYERS, Layer, Size
 from benchmarks.markdown import numbers, table
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, uncollected
-from ostinato.backends.fused import pool
+from ostinato.backends.fused.run import pool
 
 CONTESTANTS = {"fused": "`fused`", "torch": "`torch.nn`", "loop": "the loop"}
 PEAKED = ("fused", "torch")

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.backends.fused import dense, maths, product
-from ostinato.backends.fused.compile import compile_text
+from ostinato.backends.fused.native import dense, product
+from ostinato.backends.fused.native.compile import compile_text
+from ostinato.backends.fused.native.source import maths
 
 ROWS = (1, 2, 3, 4, 8, 10, 16, 20, 64, 256)
 WEIGHTS = ((2600, 650), (512, 128), (800, 200), (104, 26))

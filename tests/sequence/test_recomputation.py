@@ -17,7 +17,7 @@ from torch.nn.utils import parametrizations
 import ostinato
 from catalogue import ENTRIES, Entry, I, gru, lstm
 from ostinato import BiSequencer, LearnedState, Sequencer, Stack, Zoneout, _tree, unroll
-from ostinato.backends.fused import execute
+from ostinato.backends.fused.run import execute
 from ostinato.cell import Cell, zeros
 from ostinato.errors import ArgumentError, BackendError
 from ostinato.typing import State, Tree

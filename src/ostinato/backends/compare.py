@@ -18,7 +18,7 @@ from torch import Tensor
 from ostinato import _tree
 from ostinato.backends.call import Call
 from ostinato.backends.eager import Loop
-from ostinato.backends.fused.identity import identify
+from ostinato.backends.fused.trace.identity import identify
 from ostinato.backends.noise import Fed
 from ostinato.typing import State, Tree
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
 from ostinato.backends.fused.backend import Fused
-from ostinato.backends.fused.stream import Stream, open_stream
-from ostinato.backends.fused.watch import Watch
+from ostinato.backends.fused.stream.stream import Stream, open_stream
+from ostinato.backends.fused.trace.unchanged import Watch
 from ostinato.backends.plan import BACKENDS, Segment, execute
 from ostinato.cell import Cell
 from ostinato.combine.composite import Composite
@@ -148,7 +148,8 @@ class Part:
         if type(x) is not Tensor:
             return Refusal(self.cell, x, "a stream takes one plain tensor a step")
         try:
-            found = open_stream(FUSED, Call(self.cell, x[None], state))
+            call = Call(self.cell, x[None], state)
+            found = open_stream(FUSED.look(call), call)
         except Exception as error:
             # the step itself fails, on the small batch that it was recorded with: the ordinary
             # way says so in the user's sizes

@@ -13,13 +13,14 @@ from torch import Tensor
 
 import ostinato
 from ostinato import _tree
-from ostinato.backends.fused.interpret_draft import Given, run_draft
+from ostinato.backends.fused.lower.program import forward
 from ostinato.backends.fused.lower.step import lower
-from ostinato.backends.fused.program import forward
-from ostinato.backends.fused.recipe import PASSES, Draft, verify
-from ostinato.backends.fused.record import record
-from ostinato.backends.fused.recording import Refusal
-from ostinato.backends.fused.reverse import Wanted
+from ostinato.backends.fused.passes.draft import Draft
+from ostinato.backends.fused.passes.interpret_draft import Given, run_draft
+from ostinato.backends.fused.passes.reverse import Wanted
+from ostinato.backends.fused.pipeline import PASSES, verify
+from ostinato.backends.fused.trace.record import record
+from ostinato.backends.fused.trace.recording import Refusal
 from ostinato.errors import BackendError
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.backends.fused import compile
-from ostinato.backends.fused.compile import compile_text
+from ostinato.backends.fused.native import compile
+from ostinato.backends.fused.native.compile import compile_text
 
 TEXT = """
 def add_rows(cur, rows):
@@ -19,13 +19,13 @@ def add_rows(cur, rows):
 
 SCRIPT = f"""
 import ctypes, sys
-from ostinato.backends.fused.compile import compile_text
+from ostinato.backends.fused.native.compile import compile_text
 address = compile_text({TEXT!r}, ["add_rows"])["add_rows"]
 total = ctypes.c_int64(40)
 kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address)
 kernel(ctypes.addressof(total), 2)
 assert total.value == 42
-print("built" if "ostinato.backends.fused.build" in sys.modules else "loaded")
+print("built" if "ostinato.backends.fused.native.source.build" in sys.modules else "loaded")
 """
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 import ostinato
 from ostinato import Cell, Recursor, cells
 from ostinato.backends.call import Call
-from ostinato.backends.fused.identity import identify
+from ostinato.backends.fused.trace.identity import identify
 from ostinato.backends.stepping import FUSED
 from ostinato.errors import BackendError
 

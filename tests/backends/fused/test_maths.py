@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.backends.fused import build, maths
-from ostinato.backends.fused.compile import KERNEL, compile_text
+from ostinato.backends.fused.native.compile import KERNEL, compile_text
+from ostinato.backends.fused.native.source import build, maths
 
 ONE = ("absolute", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p", "relu",
        "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "tanh", "trunc")  # fmt: skip

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from ostinato.backends.fused import dense, parallel
+from ostinato.backends.fused.native import dense, parallel
 
 
 @pytest.fixture(params=["openmp", "pool"])

@@ -8,9 +8,10 @@ from torch import nn
 from ostinato import cells
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.passes.plan import Kernel, Multiply, Plan
-from ostinato.backends.fused.recipe import Recipe, make_recipe
-from ostinato.backends.fused.record import record
-from ostinato.backends.fused.reverse import Wanted
+from ostinato.backends.fused.passes.reverse import Wanted
+from ostinato.backends.fused.pipeline import make_recipe
+from ostinato.backends.fused.run.recipe import Recipe
+from ostinato.backends.fused.trace.record import record
 
 
 def step_of(cell: nn.Module, size: int) -> Step:

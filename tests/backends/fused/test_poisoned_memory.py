@@ -12,7 +12,7 @@ from torch import Tensor
 
 from catalogue import ENTRIES, Entry
 from ostinato import Recursor, _tree
-from ostinato.backends.fused import pool
+from ostinato.backends.fused.run import pool
 from ostinato.errors import BackendError
 
 OPTIONS: dict[str, dict[str, Any]] = {

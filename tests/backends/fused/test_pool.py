@@ -7,7 +7,7 @@ import torch
 
 import ostinato
 from ostinato import cells
-from ostinato.backends.fused import pool
+from ostinato.backends.fused.run import pool
 
 
 @pytest.fixture(autouse=True)

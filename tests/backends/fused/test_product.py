@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.backends.fused import build, compile, dense, machine, parallel, product, tile
+from ostinato.backends.fused.native import compile, dense, parallel, product
+from ostinato.backends.fused.native.source import build, machine, tile
 
 KINDS = ("f4", "f8")
 # (columns, depth): one number, less than a panel, just a panel, one more, several depth blocks

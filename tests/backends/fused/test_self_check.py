@@ -18,7 +18,7 @@ import ostinato
 from ostinato import Cell, cells
 from ostinato.backends.fused import recordings
 from ostinato.backends.fused.backend import Fused
-from ostinato.backends.fused.functions import FUNCTIONS
+from ostinato.backends.fused.ir.functions import FUNCTIONS
 from ostinato.backends.fused.lower import step as lowering
 from ostinato.backends.plan import BACKENDS
 from ostinato.errors import BackendError

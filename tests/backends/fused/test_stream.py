@@ -21,7 +21,7 @@ import ostinato
 from catalogue import ENTRIES, Entry, gru, lstm
 from ostinato import Composite, Recursor, Stack, Zoneout, _tree, cells
 from ostinato.backends.call import Call
-from ostinato.backends.fused.stream import Stream
+from ostinato.backends.fused.stream.stream import Stream
 from ostinato.backends.stepping import FUSED, Parts
 from ostinato.errors import ArgumentError, BackendError, ShapeError, StateError
 from ostinato.typing import State, Tree

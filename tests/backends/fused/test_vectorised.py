@@ -10,8 +10,8 @@ import torch
 
 from ostinato import Cell, cells
 from ostinato.backends.call import Call
-from ostinato.backends.fused import build
-from ostinato.backends.fused.compile import KERNEL
+from ostinato.backends.fused.native.compile import KERNEL
+from ostinato.backends.fused.native.source import build
 from ostinato.backends.stepping import FUSED
 
 SIZE = 128

@@ -12,17 +12,18 @@ from torch import nn
 from catalogue import ENTRIES, Entry
 from ostinato import _tree, cells
 from ostinato.backends.call import initial_state
-from ostinato.backends.fused.interpret_draft import Found, Given, run_draft
-from ostinato.backends.fused.ir import Graph, Reading, Value
+from ostinato.backends.fused.ir.values import Graph, Reading, Value
+from ostinato.backends.fused.lower.program import forward
 from ostinato.backends.fused.lower.step import Step, lower
+from ostinato.backends.fused.passes.draft import Draft
+from ostinato.backends.fused.passes.interpret_draft import Found, Given, run_draft
 from ostinato.backends.fused.passes.plan import Kernel, Load, Nest, Plan, Store
+from ostinato.backends.fused.passes.reverse import Wanted
 from ostinato.backends.fused.passes.verify import verify_plans
 from ostinato.backends.fused.passes.verify_values import Broken, check_values, same_sums
-from ostinato.backends.fused.program import forward
-from ostinato.backends.fused.recipe import PASSES, Draft, make_draft, verify
-from ostinato.backends.fused.record import record
-from ostinato.backends.fused.recording import Refusal
-from ostinato.backends.fused.reverse import Wanted
+from ostinato.backends.fused.pipeline import PASSES, make_draft, verify
+from ostinato.backends.fused.trace.record import record
+from ostinato.backends.fused.trace.recording import Refusal
 
 
 def step_of(cell: nn.Module, size: int) -> Step:

@@ -8,8 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from ostinato.backends.fused import build
-from ostinato.backends.fused.compile import KERNEL, compile_text
+from ostinato.backends.fused.native.compile import KERNEL, compile_text
+from ostinato.backends.fused.native.source import build
 
 KINDS = ("f4", "f8")
 EXTENTS = (1, 2, 3, 5, 8, 13, 16, 17, 26, 31, 32, 33, 48, 100)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -12,25 +11,15 @@ from torch import Tensor
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, in_transform
 from ostinato.backends.compare import Deviation, compared, fresh, results
-from ostinato.backends.fused.calls import run_call
-from ostinato.backends.fused.dense import KINDS
-from ostinato.backends.fused.identity import PLAIN_TENSORS, identify
-from ostinato.backends.fused.recipe import Recipe
-from ostinato.backends.fused.recordings import Lowered, Recordings
-from ostinato.backends.fused.report import account, summary
+from ostinato.backends.fused.explain import account, summary
+from ostinato.backends.fused.native.dense import KINDS
+from ostinato.backends.fused.recordings import Recordings, Seen
+from ostinato.backends.fused.run.frame_calls import run_call
+from ostinato.backends.fused.run.recipe import Recipe
+from ostinato.backends.fused.trace.identity import PLAIN_TENSORS, identify
 from ostinato.cell import Lift
 from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
-
-
-@dataclass
-class Seen:
-    """A call with the recording of its cell, and where the cell's tensors were found."""
-
-    call: Call
-    lowered: Lowered
-    tensors: list[Tensor]
-    places: list[tuple[Any, Any]]
 
 
 @final

@@ -17,15 +17,16 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.backends.call import Call
-from ostinato.backends.fused.identity import Identity, identify
+from ostinato.backends.fused.lower.hoisted import Outside, outside
 from ostinato.backends.fused.lower.step import Step, lower
-from ostinato.backends.fused.outside import Outside, outside
-from ostinato.backends.fused.recipe import Recipe, make_recipe
-from ostinato.backends.fused.record import record
-from ostinato.backends.fused.recording import Recording, Refusal, spelled
-from ostinato.backends.fused.reverse import Wanted
+from ostinato.backends.fused.passes.reverse import Wanted
+from ostinato.backends.fused.pipeline import make_recipe
+from ostinato.backends.fused.run.recipe import Recipe
 from ostinato.backends.fused.self_check import Trial, self_check
-from ostinato.backends.fused.surroundings import Snapshot, apart
+from ostinato.backends.fused.trace.identity import Identity, identify
+from ostinato.backends.fused.trace.record import record
+from ostinato.backends.fused.trace.recording import Recording, Refusal, spelled
+from ostinato.backends.fused.trace.surroundings import Snapshot, apart
 
 KNOWN = 256
 """Kinds of cells that are kept, the newest."""
@@ -66,6 +67,16 @@ class Lowered:
         except Exception as error:
             return fault(error)
         return recipe if wrong is None else wrong
+
+
+@dataclass
+class Seen:
+    """A call with the recording of its cell, and where the cell's tensors were found."""
+
+    call: Call
+    lowered: Lowered
+    tensors: list[Tensor]
+    places: list[tuple[Any, Any]]
 
 
 class Recordings:

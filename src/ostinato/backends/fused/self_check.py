@@ -18,12 +18,12 @@ from torch import Tensor
 from ostinato import _tree
 from ostinato.backends.call import Call
 from ostinato.backends.compare import Deviation, compared, fresh, results
-from ostinato.backends.fused import compile
-from ostinato.backends.fused.calls import run_call
-from ostinato.backends.fused.identity import identify
-from ostinato.backends.fused.outside import Outside
-from ostinato.backends.fused.recipe import Recipe
-from ostinato.backends.fused.reverse import Wanted
+from ostinato.backends.fused.lower.hoisted import Outside
+from ostinato.backends.fused.native import compile
+from ostinato.backends.fused.passes.reverse import Wanted
+from ostinato.backends.fused.run.frame_calls import run_call
+from ostinato.backends.fused.run.recipe import Recipe
+from ostinato.backends.fused.trace.identity import identify
 from ostinato.cell import Cell
 from ostinato.typing import Tree
 

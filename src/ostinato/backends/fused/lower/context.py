@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.backends.fused import views
-from ostinato.backends.fused.functions import FUNCTIONS
-from ostinato.backends.fused.ir import Graph, Shape, Value
-from ostinato.backends.fused.recording import Captured, Op, Recording, Refusal
-from ostinato.backends.fused.views import Change
+from ostinato.backends.fused.ir import views
+from ostinato.backends.fused.ir.functions import FUNCTIONS
+from ostinato.backends.fused.ir.values import Graph, Shape, Value
+from ostinato.backends.fused.ir.views import Change
+from ostinato.backends.fused.trace.recording import Captured, Op, Recording, Refusal
 
 DEAR = 4
 """Cost from which a function is not repeated for every entry that it is broadcast to."""

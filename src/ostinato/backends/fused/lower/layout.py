@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ostinato.backends.fused import views
-from ostinato.backends.fused.ir import Reading, Shape, Value, contiguous
+from ostinato.backends.fused.ir import views
+from ostinato.backends.fused.ir.values import Reading, Shape, Value, contiguous
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ostinato.backends.fused import views
-from ostinato.backends.fused.ir import Value, contiguous
+from ostinato.backends.fused.ir import views
+from ostinato.backends.fused.ir.values import Value, contiguous
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
 
 PANEL = 16

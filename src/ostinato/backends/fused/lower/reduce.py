@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ostinato.backends.fused import views
-from ostinato.backends.fused.ir import Shape, Value
+from ostinato.backends.fused.ir import views
+from ostinato.backends.fused.ir.values import Shape, Value
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
 from ostinato.backends.fused.lower.pointwise import where
 

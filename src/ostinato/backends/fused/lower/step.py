@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
 from ostinato import _tree
-from ostinato.backends.fused.ir import Graph, Value
+from ostinato.backends.fused.ir.values import Graph, Value
 from ostinato.backends.fused.lower import create, layout, pointwise, product, reduce
 from ostinato.backends.fused.lower.context import Draw, Lowering, Row, Rule
-from ostinato.backends.fused.recording import Captured, Op, Recording, Refusal
+from ostinato.backends.fused.trace.recording import Captured, Op, Recording, Refusal
 
 RULES: dict[str, Rule] = (
     pointwise.RULES | layout.RULES | reduce.RULES | product.RULES | create.RULES

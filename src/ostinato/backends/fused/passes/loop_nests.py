@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ostinato.backends.fused.ir import Reading, Shape, Value, contiguous
+from ostinato.backends.fused.ir.values import Reading, Shape, Value, contiguous
 from ostinato.backends.fused.passes.plan import (
     Body,
     Compute,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from ostinato.backends.fused.ir import Graph, Reading, Value, topological
+from ostinato.backends.fused.ir.program import Carry, Program
+from ostinato.backends.fused.ir.values import Graph, Reading, Value, topological
 from ostinato.backends.fused.lower.step import Step
-from ostinato.backends.fused.program import Carry, Program
 
 Spot = tuple[int, Reading]
 """A sum, and the reading of a stored value that is a term of it."""

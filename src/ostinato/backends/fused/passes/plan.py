@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ostinato.backends.fused.ir import Reading, Shape, Value
-from ostinato.backends.fused.program import Gram, Output, Program, Sum
+from ostinato.backends.fused.ir.program import Gram, Output, Program, Sum
+from ostinato.backends.fused.ir.values import Reading, Shape, Value
 
 CLOCKS = ("record", "before", "after", "row", "carry", "carry_after", "shard", "fixed")
 """The row counters that place a buffer: see docs/design/fused.md."""

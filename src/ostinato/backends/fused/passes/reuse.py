@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ostinato.backends.fused.ir import Reading, Value, topological
+from ostinato.backends.fused.ir.values import Reading, Value, topological
+from ostinato.backends.fused.ir.views import places
 from ostinato.backends.fused.passes.stages import LOOP, Turn
 from ostinato.backends.fused.passes.timetable import Timetable
-from ostinato.backends.fused.views import places
 
 
 def slots(table: Timetable, saved: list[Value]) -> dict[Value, tuple[Value, int]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ostinato.backends.fused.ir import Value, topological
-from ostinato.backends.fused.program import Program
+from ostinato.backends.fused.ir.program import Program
+from ostinato.backends.fused.ir.values import Value, topological
 
 BEFORE, LOOP, AFTER = 0, 1, 2
 

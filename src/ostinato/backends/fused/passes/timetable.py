@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ostinato.backends.fused.ir import Reading, Value
-from ostinato.backends.fused.passes.keep import DEAR, cost
+from ostinato.backends.fused.ir.program import Program
+from ostinato.backends.fused.ir.values import Reading, Value
+from ostinato.backends.fused.passes.choose_saved import DEAR, cost
 from ostinato.backends.fused.passes.stages import AFTER, LOOP, Turn, depends_on, turns
-from ostinato.backends.fused.program import Program
 
 
 @dataclass

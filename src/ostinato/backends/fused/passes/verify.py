@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ostinato.backends.fused.ir import Value
+from ostinato.backends.fused.ir.program import Carry, Sum
+from ostinato.backends.fused.ir.values import Value
+from ostinato.backends.fused.ir.views import places
 from ostinato.backends.fused.passes.plan import (
     Buffer,
     Compute,
@@ -31,8 +33,6 @@ from ostinato.backends.fused.passes.plan import (
 )
 from ostinato.backends.fused.passes.plan_memory import PlanMemory
 from ostinato.backends.fused.passes.verify_values import Broken
-from ostinato.backends.fused.program import Carry, Sum
-from ostinato.backends.fused.views import places
 
 STEPS = 3
 """Enough for every state to be read once where a start lies and twice where a step has left it."""

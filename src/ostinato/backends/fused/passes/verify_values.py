@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ostinato.backends.fused.functions import FUNCTIONS
-from ostinato.backends.fused.ir import STORED, Value, topological
-from ostinato.backends.fused.views import places
+from ostinato.backends.fused.ir.functions import FUNCTIONS
+from ostinato.backends.fused.ir.values import STORED, Value, topological
+from ostinato.backends.fused.ir.views import places
 
 
 class Broken(AssertionError):

@@ -1,0 +1,1 @@
+"""From a finished plan to the text of its kernels."""

@@ -1,0 +1,1 @@
+"""What the compiler works on, values and programs of them, and a plain way to run these."""

@@ -1,0 +1,1 @@
+"""Compiled code in memory: building, caching and calling it."""

@@ -1,0 +1,98 @@
+"""Large products on torch's threads: what is hoisted out of the time loop, as calls of a script.
+
+Packing and multiplying are cut into shares, which threads take as they come. The same products on
+every machine and in every process: a run that is resumed elsewhere gives the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostinato.backends.fused.native import parallel
+from ostinato.backends.fused.native.product import address, packed_size, padded
+from ostinato.backends.fused.native.script import Ref, Script
+from ostinato.backends.fused.native.source.abi import PANEL
+
+KINDS = {torch.float32: "f4", torch.float64: "f8"}
+SHARES = 4
+"""Shares a thread, so that one which another process holds up delays the others little."""
+SMALL = 500_000
+"""Multiplications that one thread does in the time of starting others."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Numbers at an address, row and column strides counted in numbers."""
+
+    at: Ref
+    row: int
+    column: int = 1
+
+    @property
+    def transposed(self) -> Matrix:
+        return Matrix(self.at, self.column, self.row)
+
+
+def pack(
+    script: Script, w: Matrix, packed: Ref, columns: int, depth: int, kind: str, threads: int
+) -> None:
+    """Pack w [columns, depth] for products, which takes `product.packed_size` numbers."""
+    step = share(columns, PANEL[kind], threads if columns * depth > SMALL // 8 else 1)
+    shares = -(-columns // step)
+    table = script.table(0, shares, step, w.at, w.row, w.column, columns, depth, packed)
+    script.call(address("pack_share", kind), table, shares)
+
+
+def multiply(
+    script: Script, a: Matrix, packed: Ref, c: Matrix, size: tuple[int, int, int], kind: str,
+    threads: int, start: Matrix | None = None,
+) -> None:  # fmt: skip
+    """c [rows, columns] = a [rows, depth] times what is packed, added to start where there is one.
+
+    ``size`` is (rows, columns, depth). Strides of a may be any; columns of c and start lie side by
+    side. The start may be c itself, or one row for all.
+    """
+    begin = start or c
+    rows, columns, depth = size
+    if rows * columns * depth <= SMALL:
+        threads = 1
+    row_step, column_step = rows, padded(columns, kind)
+    if rows >= columns:
+        # a multiple of the rows of all tiles
+        row_step = share(rows, 12, threads)
+    else:
+        column_step = share(columns, PANEL[kind], threads)
+    shares = -(-rows // row_step) * -(-columns // column_step)
+    table = script.table(
+        0, shares, row_step, column_step, a.at, a.row, a.column, packed, c.at, c.row, begin.at,
+        begin.row, rows, columns, depth, int(start is not None),
+    )  # fmt: skip
+    script.call(address("product_share", kind), table, shares)
+
+
+def share(length: int, unit: int, threads: int) -> int:
+    """The length of one share, in whole units."""
+    parts = 1 if threads == 1 else threads * SHARES
+    return -(-length // (parts * unit)) * unit
+
+
+def matmul(a: Tensor, w: Tensor, out: Tensor, *, accumulate: bool = False) -> Tensor:
+    """out [M, N] = a [M, K] w^T for w [N, K], or out += that: one product, to be tried alone.
+
+    Nothing is empty, and strides may be any but the last of `out`, which is 1.
+    """
+    kind, threads = KINDS[a.dtype], parallel.num_threads()
+    (rows, depth), columns = a.shape, w.shape[0]
+    packed = a.new_empty(packed_size(columns, depth, kind))
+    script = Script()
+    pack(script, Matrix(Ref("w"), *w.stride()), Ref("packed"), columns, depth, kind, threads)
+    size = (rows, columns, depth)
+    left, into = Matrix(Ref("a"), *a.stride()), Matrix(Ref("out"), *out.stride())
+    start = into if accumulate else None
+    multiply(script, left, Ref("packed"), into, size, kind, threads, start)
+    blocks = {"a": a, "w": w, "out": out, "packed": packed}
+    script.finish().run({name: block.data_ptr() for name, block in blocks.items()})
+    return out

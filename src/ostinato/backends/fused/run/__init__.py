@@ -1,0 +1,1 @@
+"""Calls of compiled cells: rows, memory, scripts and gradients."""

@@ -1,0 +1,258 @@
+"""A compiled step as one function of autograd: memory for a call, its run, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ostinato.backends.fused.ir.values import contiguous
+from ostinato.backends.fused.native import parallel
+from ostinato.backends.fused.passes.plan import Place
+from ostinato.backends.fused.run.double_backward import again
+from ostinato.backends.fused.run.frame import Frame, Role
+from ostinato.backends.fused.run.frames import LASTING, Request, frame_backward, frame_forward
+from ostinato.backends.fused.run.pool import Lease
+from ostinato.backends.fused.run.recipe import Recipe
+from ostinato.backends.fused.run.rows import Rows
+
+Blocks = dict[Role, Tensor]
+"""The memory of a run, by the names that its script has for it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call: what to run, over which rows, and how many tensors of each sort come with it."""
+
+    recipe: Recipe
+    rows: Rows
+    num_xs: int
+    num_states: int
+    steps: int
+    batch: int
+    draws: list[Tensor] | None = None
+    """The random numbers of the step's draws, [records, ...]; None for new ones."""
+
+    def split(self, tensors: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+        """xs, starts and params."""
+        a, b = self.num_xs, self.num_xs + self.num_states
+        return tensors[:a], tensors[a:b], tensors[b:]
+
+
+@dataclass
+class Kept:
+    """What the forward leaves for the backward."""
+
+    frame: Frame
+    blocks: Blocks
+    lasting: Lease
+
+
+class Unrolled(torch.autograd.Function):
+    """(xs, starts, params) to (ys, last states), over all steps."""
+
+    @staticmethod
+    def forward(ctx: Any, job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
+        kept = push(job, tensors)
+        found = results(job, kept.blocks)
+        # what is returned will know ctx: ctx must not know it too
+        kept.blocks = {n: t for n, t in kept.blocks.items() if n[0] in LASTING}
+        ctx.job, ctx.kept = job, kept
+        # the inputs for gradients of gradients, ys to see whether the caller changed them
+        ctx.save_for_backward(*tensors, *found[: len(job.recipe.forward.outputs)])
+        ctx.set_materialize_grads(False)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        job: Job = ctx.job
+        tensors = ctx.saved_tensors[: len(ctx.needs_input_grad) - 1]
+        wanted = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled() or any(g is not None and is_batched(g) for g in grads):
+            return (None, *pull_again(job, tensors, ctx.kept, grads, wanted))
+        return (None, *pull(job, ctx.kept, grads, wanted))
+
+
+def is_batched(t: Tensor) -> bool:
+    """Whether a tensor stands for many at once, under either of torch's vmaps."""
+    # that of `torch.autograd.grad(is_grads_batched=True)`, and `torch.vmap`
+    functorch: Any = torch._C._functorch  # pyright: ignore
+    return functorch.is_legacy_batchedtensor(t) or functorch.is_batchedtensor(t)
+
+
+def run_forward(job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """ys and last states, where nobody wants a gradient."""
+    return results(job, push(job, tensors).blocks)
+
+
+def pull_again(
+    job: Job,
+    tensors: tuple[Tensor, ...],
+    kept: Kept,
+    grads: tuple[Tensor | None, ...],
+    wanted: tuple[bool, ...],
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated, or are many at once: ``create_graph``, vmap."""
+    draws = [kept.blocks["draw", i] for i in range(len(job.recipe.step.draws))]
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # what stands for the tensors: their own hooks are for the backward that is under way
+        pairs = zip(tensors, wanted, strict=True)
+        tensors = tuple(t.view_as(t) if want else t for t, want in pairs)
+        made = again(job, tensors, draws)
+    pairs = [(r, g) for r, g in zip(made, grads, strict=True) if g is not None and r.requires_grad]
+    inputs = [t for t, want in zip(tensors, wanted, strict=True) if want]
+    outs, given = [r for r, _ in pairs], [g for _, g in pairs]
+    found = iter(torch.autograd.grad(outs, inputs, given, create_graph=further, allow_unused=True))
+    return [next(found) if want else None for want in wanted]
+
+
+def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
+    """Run forward over all steps."""
+    recipe, rows = job.recipe, job.rows
+    frame = recipe.frame((rows, parallel.num_threads()), frame_forward)
+    blocks = memory(job, tensors)
+    dtype = recipe.dtype
+    for _, place in recipe.forward.outputs:
+        role = place.buffer.role
+        if role not in blocks:
+            length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
+            blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype, device="cpu")
+    for carry in recipe.moving:
+        size = (job.batch, *carry.after.shape)
+        blocks["final", carry.index] = torch.empty(size, dtype=dtype, device="cpu")
+    return Kept(frame, blocks, run(frame, blocks))
+
+
+def run(frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
+    """Run a frame's script; gives the memory that lasts."""
+    lasting = lasting or Lease(frame.lasting)
+    arena = Lease(frame.arena)
+    addresses: dict[object, int] = {name: block.data_ptr() for name, block in blocks.items()}
+    addresses["lasting"], addresses["arena"] = lasting.address, arena.address
+    frame.script.run(addresses)
+    return lasting
+
+
+def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
+    """What a call brings, contiguous and in the program's dtype."""
+    recipe, rows = job.recipe, job.rows
+    xs, starts, params = job.split(tensors)
+    dtype, given = recipe.dtype, job.draws
+    blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
+    for i, x in enumerate(xs):
+        blocks["x", i] = records(dense(x, dtype), rows)
+    for i, draw in enumerate(recipe.step.draws):
+        make = torch.rand if draw.kind == "rand" else torch.randn
+        size = (rows.num_records, *draw.shape)
+        blocks["draw", i] = make(*size, dtype=dtype, device="cpu") if given is None else given[i]
+    for carry, start in zip(recipe.forward.program.carries, starts, strict=True):
+        blocks["held" if carry.held else "start", carry.index] = dense(start, dtype)
+    return blocks
+
+
+def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
+    """The numbers of a tensor side by side in memory."""
+    if t.dtype is dtype and t.is_contiguous() and not t.is_neg():
+        return t
+    return t.detach().resolve_neg().to(dtype).contiguous()
+
+
+def records(x: Tensor, rows: Rows) -> Tensor:
+    """x [T, B, ...] as one row for each record."""
+    return x if rows.order is None else x.flatten(0, 1)[rows.order]
+
+
+def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
+    """ys, then the last state of every row of the batch, for each state that moves."""
+    finals = (blocks["final", carry.index] for carry in job.recipe.moving)
+    return (*outputs(job, blocks), *finals)
+
+
+def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
+    """ys [T, B, ...], of the shapes that a step gives."""
+    rows = job.rows
+    found: list[Tensor] = []
+    given: set[Place] = set()
+    for output, place in job.recipe.forward.outputs:
+        block, width = blocks[place.buffer.role], output.value.size
+        first = rows.records if place.buffer.role[0] == "after" else 0
+        part = block[first : first + rows.num_records]
+        if width != block.shape[1]:
+            part = part[:, place.offset : place.offset + width]
+        ys = shaped(job, part, output.value.shape)
+        # the same values twice are two tensors: who changes one in place means that one
+        found.append(ys.clone() if place in given else ys)
+        given.add(place)
+    return found
+
+
+def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
+    """Records as [T, B, ...], zeros at masked steps; a tensor of its own, no view."""
+    size = (job.steps, job.batch, *features)
+    if job.rows.order is not None:
+        full = records.new_zeros(job.steps * job.batch, records.shape[1])
+        full[job.rows.order] = records
+        return full.view(size)
+    # autograd forbids changes in place of a view that a Function gave; this shares memory only
+    return records.new_empty(0).set_(
+        records.untyped_storage(), records.storage_offset(), size, contiguous(size)
+    )
+
+
+def pull(
+    job: Job, kept: Kept, grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """The gradients of xs, starts and params."""
+    recipe, rows = job.recipe, job.rows
+    back = recipe.backward
+    assert back is not None
+    count = len(recipe.forward.outputs)
+    lasts = {c.index: g for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None}
+    request = Request(job.split(wanted), frozenset(lasts), kept.frame)
+    frame = recipe.frame((rows, parallel.num_threads(), request), frame_backward)
+    blocks = dict(kept.blocks)
+    for i, (output, _) in enumerate(recipe.forward.outputs):
+        blocks["dy", i] = output_gradient(job, grads[i], output.value.size)
+    for index, last in lasts.items():
+        blocks["dlast", index] = carried(job, last)
+    for _, place in back.outputs:
+        size = (rows.num_records, place.buffer.width)
+        blocks[place.buffer.role] = torch.empty(size, dtype=recipe.dtype, device="cpu")
+    for block in frame.script.blocks:
+        if isinstance(block, tuple) and block[0] == "grad":
+            blocks[block] = torch.empty_like(blocks["param", block[1]])
+    xs_wanted, starts_wanted, params_wanted = job.split(wanted)
+    for carry, want in zip(back.program.carries, starts_wanted, strict=True):
+        if want:
+            shape = (rows.num_rows, *carry.before.shape)
+            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype, device="cpu")
+    run(frame, blocks, kept.lasting)
+    dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
+    return [
+        *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],
+        *[
+            blocks["dstart", c.index] if want else None
+            for c, want in zip(back.program.carries, starts_wanted, strict=True)
+        ],
+        *[blocks["grad", i] if want else None for i, want in enumerate(params_wanted)],
+    ]
+
+
+def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:
+    """The gradient of an output, one row for each record."""
+    if dy is None:
+        return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype, device="cpu")
+    return records(dense(dy, job.recipe.dtype), job.rows)
+
+
+def carried(job: Job, last: Tensor) -> Tensor:
+    """The gradient of the last state, for each row; zeros for rows that end before a reset."""
+    rows, last = job.rows, dense(last, job.recipe.dtype)
+    if rows.final_rows is None:
+        return last
+    made = last.new_zeros(rows.num_rows, *last.shape[1:])
+    made[rows.final_rows] = last
+    return made
