@@ -77,4 +77,4 @@ def test_a_row_scalar_is_no_vector_of_length_one() -> None:
     step = step_of(cells.LSTM(5, 1, layer_norm=True), 5)
     assert all(v.shape == (1,) for v in step.after)
     text = recipe_of(cells.LSTM(5, 1, layer_norm=True), 5).text
-    assert "sum = radd(sum" in text
+    assert 'sum = fold_f4("sum")' in text
