@@ -6,19 +6,31 @@
 
 from __future__ import annotations
 
-import os
+import atexit
+import gc
 import sys
+import warnings
+from typing import Any
 
 from ostinato.data.requirements import require
-from ostinato.errors import OstinatoError
+from ostinato.data.visible import visible
+from ostinato.errors import OstinatoError, OstinatoWarning
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line. Exits with 1 and one message where something is wrong."""
-    # So that --cell finds the user's module here; last, so that no file here hides a package.
-    sys.path.append(os.getcwd())
+    # At exit Python looks for garbage three times among all objects of 2500 modules, for a second.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OstinatoWarning)
+        warnings.showwarning = _show_warning
+        _run()
+
+
+def _run() -> None:
     try:
         require("typer", "train")
         from ostinato.cli.app import app
@@ -29,12 +41,20 @@ def main() -> None:
         else:
             app(prog_name="ostinato")
     except OstinatoError as error:
-        print(f"error: {_as_flags(error)}", file=sys.stderr)
+        print(f"error: {visible(_as_flags(error))}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         sys.stdout = None
         sys.exit(1)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Ours as a note; those of others as Python shows them."""
+    if issubclass(category, OstinatoWarning):
+        print(f"note: {visible(message)}", file=sys.stderr, flush=True)
+    else:
+        print(warnings.formatwarning(message, category, *where[:2]), end="", file=sys.stderr)
 
 
 def _as_flags(error: OstinatoError) -> str:

@@ -11,7 +11,9 @@ import torch
 import typer
 from torch import Tensor
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.job import open_run
+from ostinato.cli.screen import show
 from ostinato.cli.supervised_job import labelled_settings, load
 from ostinato.data import Encoding, Sequences, read_sequences
 from ostinato.tasks import predict
@@ -37,6 +39,7 @@ def classify(
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Say the label of each sequence of a file, with its probability, by the best weights."""
     labels, sequences, outputs = _predicted("classify", run, file, sequence, group)
@@ -48,7 +51,7 @@ def classify(
             each = dict(zip(labels, outputs[row].tolist(), strict=True))
             print(json.dumps({"row": row + 1, "label": label, "probabilities": each}))
         else:
-            print(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {' '.join(text)}".rstrip())
+            show(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {' '.join(text)}".rstrip())
 
 
 def tag(
@@ -57,6 +60,7 @@ def tag(
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Say the label of each step of the sequences of a file, by the best weights."""
     labels, sequences, outputs = _predicted("tag", run, file, sequence, group)
@@ -71,7 +75,7 @@ def tag(
             print(json.dumps({"row": row + 1, "steps": text, "labels": steps}))
         else:
             both = zip(text, steps, strict=True) if text else (("", label) for label in steps)
-            print(" ".join(f"{word}/{label}" if word else label for word, label in both))
+            show(" ".join(f"{word}/{label}" if word else label for word, label in both))
 
 
 def _predicted(

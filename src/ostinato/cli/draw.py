@@ -11,6 +11,7 @@ from torch import nn
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
+from ostinato.cli.code import AllowCode, find_cells_here
 from ostinato.cli.job import open_run
 from ostinato.cli.jobs import job_of
 from ostinato.cli.screen import say
@@ -38,12 +39,14 @@ def draw(
     ] = 1,
     inputs: Annotated[int, typer.Option("--input", min=1, help="Of CELL: features of x.")] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Of CELL: hidden units.")] = 128,
+    allow_code: AllowCode = False,
 ) -> None:
     """Draw what a cell computes, a stack of them, or the model of a run; unrolled in time."""
     path = Path(target)
     if path.exists() or len(path.parts) > 1:
         module, example = model_of(path)
     else:
+        find_cells_here()
         sizes = [inputs, *[hidden] * layers]
         made = [make_cell(target, sizes[i], sizes[i + 1]) for i in range(layers)]
         module = made[0] if layers == 1 else ostinato.Stack(*made)

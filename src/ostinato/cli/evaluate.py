@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.job import Job, Reading, open_run
 from ostinato.cli.jobs import JOBS, job_of
-from ostinato.cli.screen import say
+from ostinato.cli.screen import say, show
 from ostinato.data import atomic
 from ostinato.errors import ArgumentError
 from ostinato.train import Run, RunError
@@ -53,6 +54,7 @@ def evaluate(
         bool, typer.Option(help="attention: look at drawn places, in place of their mean.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
@@ -73,7 +75,7 @@ def evaluate(
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
-    print(json.dumps(figures) if as_json else said)
+    show(json.dumps(figures) if as_json else said)
 
 
 def _check_options(job: Job, **options: Path | bool | None) -> None:

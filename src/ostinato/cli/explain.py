@@ -10,8 +10,10 @@ import typer
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
+from ostinato.cli.code import AllowCode, find_cells_here
 from ostinato.cli.job import open_run
 from ostinato.cli.jobs import job_of
+from ostinato.cli.screen import show
 from ostinato.train import RunError
 
 
@@ -29,16 +31,18 @@ def explain(
     steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences B of the sample.")] = 32,
     backend: Annotated[str, typer.Option(help="Ask for this backend: auto, or by name.")] = "auto",
+    allow_code: AllowCode = False,
 ) -> None:
     """Tell which backend runs a cell, or the model of a run, and why not a faster one."""
     path = Path(target)
     if path.exists() or len(path.parts) > 1:
-        print(explain_run(path))
+        show(explain_run(path))
         return
+    find_cells_here()
     torch.manual_seed(0)
     cell = make_cell(target, inputs, hidden)
     xs = torch.zeros(steps, batch_size, inputs)
-    print(ostinato.explain(cell, xs, backend=backend))
+    show(str(ostinato.explain(cell, xs, backend=backend)))
 
 
 def explain_run(path: Path) -> str:

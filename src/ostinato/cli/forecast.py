@@ -9,8 +9,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.job import open_run
-from ostinato.cli.screen import note, say
+from ostinato.cli.screen import note, say, show
 from ostinato.cli.series_job import load, with_newer
 from ostinato.cli.table import table
 from ostinato.errors import ArgumentError
@@ -49,6 +50,7 @@ def forecast(
         Path | None, typer.Option(metavar="FILE", help="Draw the forecast there, as PNG.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a step.")] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Forecast the steps after a series with the best weights of a run.
 
@@ -73,7 +75,7 @@ def forecast(
     if as_json:
         print("\n".join(json.dumps(_record(said, row)) for row in said.rows()))
     else:
-        print(table(said.heads(), said.rows()))
+        show(table(said.heads(), said.rows()))
     _tell_unknown(said)
     for written in filter(None, (to_csv, plot)):
         say(f"written: {written}", as_json=as_json)

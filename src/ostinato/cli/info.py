@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ostinato.cli.job import train_settings
+from ostinato.cli.code import AllowCode
+from ostinato.cli.job import open_run, train_settings
 from ostinato.cli.jobs import job_of
+from ostinato.data.visible import visible
 from ostinato.train import CheckpointError, Run
 from ostinato.train.report import duration
 
@@ -18,17 +20,20 @@ def info(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
     ],
+    *,
+    allow_code: AllowCode = False,
 ) -> None:
     """Tell what a run is, how far it has come and how good it is."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    opened = Run.open(run)
+    opened, checkpoint = open_run(run)
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
-    for name, value in _rows(opened, run if run.suffix == ".safetensors" else None):
+    for name, value in _rows(opened, checkpoint):
         # Text is not markup: a path may have brackets.
-        table.add_row(name, value.replace("[", r"\["))
+        table.add_row(name, Text(visible(value)))
     Console().print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from ostinato.cli.code import allow_code
 from ostinato.data import Settings
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
@@ -85,7 +87,13 @@ def section(config: Mapping[str, Any], name: str, run: Run) -> dict[str, Any]:
 
 def open_run(path: Path) -> tuple[Run, Path | None]:
     """The run at a directory or of a checkpoint file, and that file."""
-    return Run.open(path), path if path.suffix == ".safetensors" else None
+    run = Run.open(path, allow_code=allow_code())
+    return run, path if path.suffix == ".safetensors" else None
+
+
+def use_of(run: Run, job: Job) -> str:
+    """The command to be told at the end of a training."""
+    return job.use.format(run=shlex.quote(str(run.folder))) + run.code_flag
 
 
 def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> None:
@@ -96,7 +104,7 @@ def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> N
             str(run.folder),
             wanted=f"a run of {' or '.join(names)}",
             got=f"one of {task}",
-            remedy=f"What it is good for: ostinato evaluate {run.folder}",
+            remedy=f"What it is good for: {run.command('evaluate')}",
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ostinato.cli.code import find_cells_here
 from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings, require
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
@@ -54,6 +55,8 @@ def with_settings(
         def command(**values: Any) -> Any:
             for name, default in chosen.items():
                 fields = [field.name for field in dataclasses.fields(default)]
+                if "cell" in fields:
+                    find_cells_here()
                 values[name] = default.replace(
                     **{field: values.pop(field) for field in fields if field in values}
                 )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.job import load_best, open_run, train_settings
 from ostinato.cli.jobs import job_of
 from ostinato.cli.page import activations, ways_on
@@ -18,6 +19,8 @@ def report(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
     ],
+    *,
+    allow_code: AllowCode = False,
 ) -> None:
     """Make the page of a run anew: report.html, with its curves, samples and settings.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import given, with_settings
-from ostinato.cli.screen import note
+from ostinato.cli.screen import note, show
 from ostinato.cli.table import table
 from ostinato.cli.text_job import load_writer
 from ostinato.errors import ArgumentError
@@ -40,6 +40,7 @@ def sample(
             "probabilities.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     drawing: SampleSettings,
 ) -> None:
     """Write text with the best weights of a run."""
@@ -52,13 +53,12 @@ def sample(
         _tell_unknown(corpus.tokenizer, prompt)
     if number is not None:
         found = what_next(model, corpus.tokenizer, prompt, number)
-        print(table(["next", "probability"], [(repr(token), p) for token, p in found]))
+        show(table(["next", "probability"], [(repr(token), p) for token, p in found]))
         return
     pieces = stream_text(model, corpus.tokenizer, prompt, drawing)
     for piece in pieces if stream else ["".join(pieces)]:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+        show(piece, end="")
+    show("")
 
 
 def _check_alone(context: typer.Context, drawing: SampleSettings) -> None:

@@ -149,7 +149,7 @@ def load_writer(path: Path) -> tuple[LanguageModel, Corpus]:
             wanted="a model that tells the next token from those before it",
             got="one of both directions, which has to know what comes after it",
             remedy="Train with --direction forward to sample. To measure this one: "
-            f"ostinato evaluate {path}",
+            f"{run.command('evaluate', path)}",
         )
     check_task(config, (TEXT.name,), run)
     model, corpus = load(path)

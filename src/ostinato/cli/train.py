@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ostinato.cli.job import train_settings
+from ostinato.cli.code import AllowCode
+from ostinato.cli.job import open_run, section, train_settings
 from ostinato.cli.jobs import job_of
 from ostinato.cli.train_seq2seq import seq2seq
 from ostinato.cli.train_series import series
@@ -16,7 +17,7 @@ from ostinato.cli.train_text import text
 from ostinato.cli.training import train_run
 from ostinato.errors import ArgumentError
 from ostinato.tasks import RECIPES
-from ostinato.train import Run
+from ostinato.train.folders import command
 
 train = typer.Typer(help="Train a model, or go on with a run that was stopped.")
 train.command()(text)
@@ -44,6 +45,7 @@ def train_or_resume(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --resume: print one JSON object a step.")
     ] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Train a model, or go on with a run that was stopped."""
     task = context.invoked_subcommand
@@ -58,7 +60,7 @@ def train_or_resume(
             "--resume",
             wanted="a run to go on with, or a task to begin",
             got=f"both --resume and {task}",
-            remedy=f"A run knows its task and settings: ostinato train --resume {resume}",
+            remedy=f"A run knows its task and settings: {command('train --resume', resume)}",
         )
 
 
@@ -74,12 +76,19 @@ def _refuse_alone(flag: str | None, task: str | None) -> None:
 
 def go_on(path: Path, steps: int | None, *, as_json: bool) -> None:
     """Go on with the run at a directory, or from one of its checkpoints."""
-    run = Run.open(path)
-    config = run.read_config()
-    if steps is not None:
-        config["train"] |= {"steps": steps}
-        run.write_config(config)
-    checkpoint = path if path.suffix == ".safetensors" else run.newest_checkpoint()
-    job = job_of(config, run)
-    task, settings = job.build(run, config), train_settings(config, run)
-    train_run(run, job, task, settings, resume=checkpoint, as_json=as_json)
+    run, checkpoint = open_run(path)
+    with run.claimed():
+        config = run.read_config()
+        if steps is not None:
+            config["train"] = section(config, "train", run) | {"steps": steps}
+        job = job_of(config, run)
+        task, settings = job.build(run, config), train_settings(config, run)
+        train_run(
+            run,
+            job,
+            task,
+            settings,
+            resume=checkpoint or run.newest_checkpoint(),
+            config=None if steps is None else config,
+            as_json=as_json,
+        )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from ostinato.cli.follow import lead
-from ostinato.cli.job import Job
+from ostinato.cli.job import Job, use_of
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
-from ostinato.data import write_json
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
@@ -23,9 +23,12 @@ def train_run(
     settings: TrainSettings,
     *,
     resume: Path | None = None,
+    config: dict[str, Any] | None = None,
     as_json: bool,
 ) -> None:
     """Train a run to its end, from a checkpoint or from the start, and say how it went.
+
+    A ``config`` takes the place of the run's, once the checkpoint is taken up.
 
     Exits with 128 + the signal's number where a signal stopped it, as shells do.
     """
@@ -33,10 +36,12 @@ def train_run(
     say(title, as_json=as_json)
     report = choose_report(str(run.folder), as_json=as_json)
     solver = Solver(task, settings, run=run, report=report)
-    with run.claimed():
+    with run.claimed(again=True):
         if resume is not None:
             solver.restore(run.load_checkpoint(resume))
             run.set_aside_after(resume)
+        if config is not None:
+            run.write_config(config)
         note_command(run, solver)
         lead(solver.processes, run, resume)
         finished = solver.fit()
@@ -51,7 +56,7 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
     step, total = solver.progress.step, solver.total_steps
     say(
         f"stopped at step {step:,} of {total:,}, and saved. To go on:\n"
-        f"  ostinato train --resume {run.folder}",
+        f"  {run.command('train --resume')}",
         as_json=as_json,
     )
 
@@ -65,13 +70,13 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
         f"best weights: step {solver.best.step:,}{early}",
         as_json=as_json,
     )
-    figures, said = job.conclude(solver.task)
-    write_json(run.result_path, {**figures, "step": solver.best.step, "steps": step})
+    with run.writing():
+        figures, said = job.conclude(solver.task)
+    run.write_result({**figures, "step": solver.best.step, "steps": step})
     leave_page(run, job, solver, figures, said)
     say(said, as_json=as_json)
     say(
-        f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
-        f"  {job.use.format(run=run.folder)}",
+        f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n  {use_of(run, job)}",
         as_json=as_json,
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import note
+from ostinato.cli.screen import note, show
 from ostinato.cli.seq2seq_job import load, pair_settings
+from ostinato.data.visible import json_line
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
 
@@ -40,6 +41,7 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a source.")
     ] = False,
+    allow_code: AllowCode = False,
     search: SearchSettings,
 ) -> None:
     """Turn sources into targets with the best weights of a run, by beam search.
@@ -56,7 +58,7 @@ def translate(
         batch = samples.take(rows).xs.to(task.device), samples.lengths[rows].to(task.device)
         found = beam_search(task.model, *batch, search)
         for row, each in zip(rows.tolist(), found, strict=True):
-            print(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
+            show(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
 
 
 def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -> list[str]:
@@ -91,7 +93,7 @@ def _told(
     if as_json:
         outputs = [{"text": text, "log_probability": chance} for text, chance in texts]
         record = {"row": row + 1, "source": source, "outputs": outputs}
-        return json.dumps(record, ensure_ascii=False)
+        return json_line(record)
     if best == 1:
         return texts[0][0]
     return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {text}" for text, chance in texts)

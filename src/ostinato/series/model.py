@@ -11,6 +11,7 @@ from torch import nn
 from ostinato import Stack
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
+from ostinato.data.memory import within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.typing import State
 
@@ -20,8 +21,8 @@ class SeriesModelSettings(Settings):
     """The parts of a forecaster and their sizes."""
 
     cell: str = setting("gru", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(64, "Hidden units of each layer.", least=1)
+    layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
+    size: int = setting(64, "Hidden units of each layer.", least=1, bound=1_000_000)
     init: str = setting(
         "orthogonal",
         "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
@@ -41,6 +42,7 @@ class Forecaster(Wrapper):
     ``ys, state = unroll(model, xs, state)``; fed with its own y it runs free into the future.
     """
 
+    @within_memory("model", "a model")
     def __init__(self, columns: int, settings: SeriesModelSettings | None = None) -> None:
         settings = settings or SeriesModelSettings()
         layers = list(_layers(columns, settings))

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ostinato.data import BatchSettings, ImageSettings, Samples, bundled, read_mnist
+from ostinato.data.memory import check_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Classification
@@ -31,9 +32,13 @@ class FieldSettings(Settings):
         "Put each digit whole at a random place of an empty field of so many pixels a side; 0 "
         "leaves the images as they are.",
         least=0,
+        bound=100_000,
     )
     copies: int = setting(
-        1, "With --canvas: at how many places each image to learn from is put.", least=1
+        1,
+        "With --canvas: at how many places each image to learn from is put.",
+        least=1,
+        bound=10_000,
     )
     data_seed: int = setting(0, "Seed of the places, which --seed leaves alone.", least=0)
 
@@ -62,6 +67,7 @@ def on_canvas(images: Samples, side: int, *, copies: int = 1, seed: int = 0) -> 
             got=str(side),
             remedy="0 leaves the images as they are.",
         )
+    check_memory("canvas", 4 * len(images) * copies * side**2, "data")
     pixels = images.steps.view(-1, height, width).repeat(copies, 1, 1)
     count, draw = len(pixels), torch.Generator().manual_seed(seed)
     tops = torch.randint(side - height + 1, (count, 1), generator=draw)

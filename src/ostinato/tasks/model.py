@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ostinato import BiSequencer, Explanation, explain, last, unroll
 from ostinato.cell import Cell
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.data.memory import within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.tasks.problem import Problem
 
@@ -22,21 +23,24 @@ class CellSettings(Settings):
     """The cell of a model; what `ostinato compare` changes."""
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    size: int = setting(64, "Hidden units of each layer.", least=1)
+    size: int = setting(64, "Hidden units of each layer.", least=1, bound=1_000_000)
 
 
 @dataclass(frozen=True)
 class SupervisedModelSettings(CellSettings):
     """The parts of a model over sequences and their sizes."""
 
-    layers: int = setting(1, "Recurrent layers.", least=1)
+    layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
     direction: str = setting(
         "forward",
         "Read each sequence from its start, from its end, or both ways side by side.",
         choices=("forward", "backward", "both"),
     )
     embedding: int = setting(
-        32, "Size of the embedding where steps are words; 0 reads them one-hot.", least=0
+        32,
+        "Size of the embedding where steps are words; 0 reads them one-hot.",
+        least=0,
+        bound=1_000_000,
     )
     dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
     layer_norm: bool = setting(False, "Normalise the gates of the cell.")
@@ -72,6 +76,7 @@ class SequenceModel(nn.Module):
     leaves the state: at step ``lengths[b] - 1``, or at step 0 where it is read from its end.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self,
         inputs: int,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ostinato import BiSequencerLM, Stack
 from ostinato.cell import OverTime
+from ostinato.data.memory import within_memory
 from ostinato.text.model import draw_uniform, make_embedding, make_layers, make_output
 from ostinato.text.output import Output
 from ostinato.text.settings import ModelSettings
@@ -24,6 +25,7 @@ class BidirectionalModel(OverTime):
     ``size`` is that of each direction.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, vocabulary: int, settings: ModelSettings | None = None, counts: Tensor | None = None
     ) -> None:

@@ -23,6 +23,7 @@ from ostinato.cell import Cell
 from ostinato.cell_names import initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.criteria import NCELoss
+from ostinato.data.memory import within_memory
 from ostinato.errors import ArgumentError
 from ostinato.init import initialise, uniform
 from ostinato.text.output import Adaptive, Contrastive, Output, Softmax
@@ -62,6 +63,7 @@ class LanguageModel(Wrapper):
     Raises ArgumentError where they are missing, and for a model of both directions.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, vocabulary: int, settings: ModelSettings | None = None, counts: Tensor | None = None
     ) -> None:

@@ -1,0 +1,13 @@
+"""The errors of run directories."""
+
+from __future__ import annotations
+
+from ostinato.errors import OstinatoError
+
+
+class RunError(OstinatoError, ValueError):
+    """A run directory that cannot be made, read or written."""
+
+
+class CodeError(RunError):
+    """A run that names code which was not allowed, or which is none of a cell."""
