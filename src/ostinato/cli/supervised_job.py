@@ -20,6 +20,7 @@ from ostinato.cli.job import (
     train_settings,
 )
 from ostinato.data import BatchSettings, LabelledSettings, read_sequences
+from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
 from ostinato.tasks import (
     RECIPES,
@@ -30,7 +31,7 @@ from ostinato.tasks import (
     VisualAttention,
 )
 from ostinato.tasks.model import sequence_model
-from ostinato.train import Run, TrainSettings
+from ostinato.train import Run, RunError, TrainSettings
 
 
 def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask:
@@ -48,10 +49,18 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
 
 
 def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Problem:
-    """The data of a run."""
+    """The data of a run: at first from the user's file, later from what the run has kept of it."""
     settings = type(recipe.data).from_dict(section(config, "data", run), str(run.config_path))
-    source = config.get("file")
-    return recipe.problem(settings, Path(source) if source else None, run.folder)
+    check_type(f"{run.config_path}: file", config.get("file"), str | None)
+    source, begun = config.get("file"), run.config_path.is_file()
+    if begun and source is not None and not (run.folder / "data").is_dir():
+        raise RunError(
+            str(run.folder / "data"),
+            wanted="what the run has kept of its data",
+            got="nothing",
+            remedy=f"It learned from {source}: begin a new run with that.",
+        )
+    return recipe.problem(settings, None if begun or not source else Path(source), run.folder)
 
 
 def describe(task: SupervisedTask) -> str:

@@ -15,6 +15,8 @@ from ostinato.errors import ArgumentError
 # The header is written twice: first for room, then with the true length. NumPy pads headers, and
 # leaves space for the digits of a growing length, so both have the same size.
 _UNKNOWN_LENGTH = 0
+# Ids that are read at once.
+_PIECE = 1 << 20
 
 
 def token_dtype(vocabulary_size: int) -> np.dtype[Any]:
@@ -72,11 +74,11 @@ def open_tokens(path: Path) -> np.ndarray:
     """
     try:
         ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
         raise ArgumentError(
             str(path),
             wanted="a file of tokens",
-            got=f"one that cannot be read ({error})",
+            got="no file" if isinstance(error, FileNotFoundError) else "another or a damaged file",
             remedy="It belongs to a run of ostinato and is made anew by a new run.",
         ) from error
     if ids.ndim != 1 or ids.dtype not in (np.uint16, np.uint32):
@@ -84,3 +86,21 @@ def open_tokens(path: Path) -> np.ndarray:
             str(path), wanted="a file of tokens", got=f"an array {ids.dtype} {list(ids.shape)}"
         )
     return ids
+
+
+def check_tokens(path: Path, ids: np.ndarray, vocabulary_size: int) -> None:
+    """Raise ArgumentError where an id of `open_tokens` is none of a vocabulary.
+
+    The file is read in pieces, not through the map, so that memory stays flat.
+    """
+    largest = 0
+    with open(path, "rb") as file:
+        file.seek(path.stat().st_size - ids.nbytes)
+        while len(piece := np.fromfile(file, ids.dtype, _PIECE)):
+            largest = max(largest, int(piece.max()))
+    if largest >= vocabulary_size:
+        raise ArgumentError(
+            str(path),
+            wanted=f"tokens of a vocabulary of {vocabulary_size:,}",
+            got=f"the number {largest:,}",
+        )

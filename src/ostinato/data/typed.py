@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
@@ -25,13 +25,29 @@ def check_type(argument: str, value: object, kind: Any) -> None:
         raise ArgumentError(path, wanted=_words(wanted), got=shown(inner))
 
 
-def check_fields(argument: str, values: object, kinds: Mapping[str, Any]) -> None:
-    """Raise ArgumentError where ``values`` is no dict with exactly these keys, each of its type."""
-    if not isinstance(values, dict) or values.keys() != kinds.keys():
-        got = f"{', '.join(map(str, values))}" if isinstance(values, dict) else shown(values)
-        raise ArgumentError(argument, wanted=f"the fields {', '.join(kinds)}", got=got or "none")
-    for name, kind in kinds.items():
-        check_type(f"{argument}: {name}", values[name], kind)
+def check_fields(
+    argument: str,
+    values: object,
+    kinds: Mapping[str, Any],
+    *,
+    wanted: str = "an object",
+    optional: Collection[str] = (),
+) -> None:
+    """Raise ArgumentError where ``values`` is no dict of exactly these keys, each of its type.
+
+    Those that are ``optional`` may be missing.
+    """
+    known = isinstance(values, dict) and values.keys() <= kinds.keys()
+    if not known or not kinds.keys() - set(optional) <= values.keys():
+        raise ArgumentError(
+            argument,
+            wanted=f"{wanted} with {', '.join(kinds)}",
+            got=(", ".join(map(str, values)) or "none")
+            if isinstance(values, dict)
+            else shown(values),
+        )
+    for name, value in values.items():
+        check_type(f"{argument}: {name}", value, kinds[name])
 
 
 def shown(value: object) -> str:

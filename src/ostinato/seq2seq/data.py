@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -12,8 +11,10 @@ from typing import Any, Self, final
 import torch
 
 from ostinato.data import Settings, read_table, setting, write_json
+from ostinato.data.files import read_json
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.tables import check_columns, first_row
+from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding
 
@@ -89,17 +90,17 @@ class PairData:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises ArgumentError where the file is missing or damaged."""
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            parts = {name: [tuple(pair) for pair in found.pop(name)] for name in _PARTS}
-            return cls(**parts, **found)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArgumentError(
-                str(path), wanted="the pairs of a run", got=f"an unreadable file ({error})"
-            ) from error
+        found = read_json(path, "the pairs of a run")
+        check_fields(str(path), found, _KINDS, wanted="the pairs of a run")
+        parts = {name: [tuple(pair) for pair in found.pop(name)] for name in _PARTS}
+        paired = all(len(pair) == 2 for part in parts.values() for pair in part)
+        if not (paired and all(parts.values()) and found["tokens"] in TOKENS):
+            raise ArgumentError(str(path), wanted="the pairs of a run", got="others")
+        return cls(**parts, **found)
 
 
 _PARTS = ("train", "held_out")
+_KINDS = {**dict.fromkeys(_PARTS, list[list[str]]), "tokens": str, "min_frequency": int}
 
 
 def read_pairs(path: str | PathLike[str], settings: PairSettings | None = None) -> list[Pair]:

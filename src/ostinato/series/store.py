@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from ostinato.data.arrays import DamagedError, read_arrays
 from ostinato.data.files import atomic
 from ostinato.data.series import Series
 from ostinato.data.timeline import in_words, place_on_timeline
@@ -24,12 +24,16 @@ def save_series(series: Series, path: Path) -> None:
 def load_series(path: Path) -> Series:
     """Read what `save_series` wrote. Raises ArgumentError for a damaged file."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
-            columns = tuple(map(str, parts["columns"]))
-            return Series(parts["values"], columns, parts["times"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        parts = read_arrays(path, ("values", "columns", "times"))
+        columns, times = parts["columns"], parts["times"]
+        if columns.dtype.kind != "U" or times.dtype.kind not in "iufM" or times.ndim != 1:
+            raise DamagedError("its columns or times are none")
+        if parts["values"].dtype != np.float64 or not (times[:-1] < times[1:]).all():
+            raise DamagedError("its values or times are no series")
+        return Series(parts["values"], tuple(columns.tolist()), times)
+    except (ValueError, TypeError) as error:  # ours for a series that is none, too
         raise ArgumentError(
-            str(path), wanted="the series of a run", got=f"a file that cannot be read ({error})"
+            str(path), wanted="the series of a run", got=f"another file ({error})"
         ) from error
 
 

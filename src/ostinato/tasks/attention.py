@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from ostinato.data import BatchSettings, ImageSettings, Samples, bundled, read_mnist
+from ostinato.data import BatchSettings, ImageSettings, Samples
 from ostinato.data.memory import check_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Classification
 from ostinato.tasks.attention_pictures import Shown, draw_glimpses, draw_patches
+from ostinato.tasks.kept_images import kept_images
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 from ostinato.tasks.visual_attention import VisualAttention, VisualAttentionSettings
@@ -84,8 +85,7 @@ def problem(settings: FieldSettings, source: Path | None, folder: Path) -> Probl
 
     Pixels are 0 where there is no ink, and have the deviation 1 over the images to learn from.
     """
-    by_rows = ImageSettings(standardise=False)
-    images = bundled.digits(by_rows) if source is None else read_mnist(source, by_rows)
+    images = kept_images(ImageSettings(standardise=False), source, folder)
     deviation = images.train.steps.std() + 1e-5
     train, held_out = (
         replace(part, steps=part.steps / deviation) for part in (images.train, images.held_out)

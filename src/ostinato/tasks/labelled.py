@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from ostinato.data import (
     BatchSettings,
@@ -13,11 +15,13 @@ from ostinato.data import (
     LabelledSettings,
     Samples,
     Vocabulary,
+    atomic,
     read_labelled,
     read_sentiment140,
     require,
     write_json,
 )
+from ostinato.data.files import read_json
 from ostinato.data.problems import drawn_from_pools
 from ostinato.data.sentiment import CLASSES as MOODS
 from ostinato.errors import ArgumentError
@@ -26,6 +30,7 @@ from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 
+_PARTS, _FIELDS = ("train", "held_out"), ("steps", "lengths", "targets")
 # Without a file: sequences, steps of each, classes, and the share that is held out.
 _COUNT, _STEPS, _CLASSES, _HELD_OUT = 5000, 10, 7, 0.2
 
@@ -84,10 +89,11 @@ def _labelled(
         write_json(kept / "encoding.json", data.encoding.as_dict())
         tensors = {
             f"{part}.{name}": getattr(samples, name).contiguous()
-            for part, samples in (("train", data.train), ("held_out", data.held_out))
-            for name in ("steps", "lengths", "targets")
+            for part, samples in zip(_PARTS, (data.train, data.held_out), strict=True)
+            for name in _FIELDS
         }
-        require("safetensors.torch", "train").save_file(tensors, kept / "samples.safetensors")
+        with atomic(kept / "samples.safetensors") as file:
+            file.write(require("safetensors.torch", "train").save(tensors))
     return _load(kept, per_step=per_step)
 
 
@@ -99,14 +105,32 @@ def _read(settings: LabelledSettings, source: Path, *, per_step: bool) -> Labell
 
 
 def _load(kept: Path, *, per_step: bool) -> Labelled:
-    tensors = require("safetensors.torch", "train").load_file(kept / "samples.safetensors")
-    encoding = Encoding.from_dict(json.loads((kept / "encoding.json").read_text("utf-8")))
+    path = kept / "encoding.json"
+    encoding = Encoding.from_dict(read_json(path, "the encoding of sequences"), str(path))
+    path = kept / "samples.safetensors"
+    tensors = _tensors(path)
 
     def samples(part: str) -> Samples:
-        names = ("steps", "lengths", "targets")
-        return Samples(*(tensors[f"{part}.{name}"] for name in names), per_step=per_step)
+        steps, lengths, targets = (tensors[f"{part}.{name}"] for name in _FIELDS)
+        if lengths.dtype != torch.int64 or lengths.dim() != 1 or not (lengths >= 0).all():
+            raise ArgumentError(str(path), wanted="lengths of sequences", got="others")
+        made = Samples(steps, lengths, targets, per_step=per_step)
+        encoding.check(made, str(path))
+        return made
 
     return Labelled(encoding, samples("train"), samples("held_out"))
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    damaged = require("safetensors", "train").SafetensorError
+    try:
+        found = require("safetensors.torch", "train").load_file(path)
+    except (damaged, OSError, ValueError) as error:
+        raise ArgumentError(str(path), wanted="the samples of a run", got="no such file") from error
+    names = {f"{part}.{name}" for part in _PARTS for name in _FIELDS}
+    if found.keys() != names or not all(found[f"{part}.lengths"].numel() for part in _PARTS):
+        raise ArgumentError(str(path), wanted="the samples of a run", got="others")
+    return found
 
 
 def _kept(folder: Path) -> Path:
