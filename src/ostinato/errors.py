@@ -45,7 +45,3 @@ class StateError(OstinatoError, ValueError):
 
 class BackendError(OstinatoError, RuntimeError):
     """A backend that was asked for by name and refuses the call."""
-
-
-class OstinatoWarning(UserWarning):
-    """Something that was left out or done otherwise, and that changes no number in silence."""

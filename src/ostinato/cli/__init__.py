@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import sys
-import warnings
-from typing import Any
 
 from ostinato.data.requirements import require
 from ostinato.data.visible import visible
-from ostinato.errors import OstinatoError, OstinatoWarning
+from ostinato.errors import OstinatoError
 
 __all__ = ["main"]
 
@@ -24,10 +23,12 @@ def main() -> None:
     # At exit Python looks for garbage three times among all objects of 2500 modules, for a second.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", OstinatoWarning)
-        warnings.showwarning = _show_warning
+    notes = _Notes()
+    logging.getLogger("ostinato").addHandler(notes)
+    try:
         _run()
+    finally:
+        logging.getLogger("ostinato").removeHandler(notes)
 
 
 def _run() -> None:
@@ -49,12 +50,12 @@ def _run() -> None:
         sys.exit(1)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """Ours as a note; those of others as Python shows them."""
-    if issubclass(category, OstinatoWarning):
-        print(f"note: {visible(message)}", file=sys.stderr, flush=True)
-    else:
-        print(warnings.formatwarning(message, category, *where[:2]), end="", file=sys.stderr)
+class _Notes(logging.Handler):
+    """What the library remarks, as notes on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a remark."""
+        print(f"note: {visible(record.getMessage())}", file=sys.stderr, flush=True)
 
 
 def _as_flags(error: OstinatoError) -> str:

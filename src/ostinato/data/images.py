@@ -77,7 +77,7 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
             raise _no_idx(path, "a damaged gzip") from error
 
 
-def _read(path: Path, file: IO[bytes]) -> np.ndarray:
+def _read(path: Path, file: IO[bytes] | gzip.GzipFile) -> np.ndarray:
     """The array of an open idx file; never more is read than its first bytes announce."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _KINDS or head[3] > _MOST_SIZES:

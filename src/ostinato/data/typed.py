@@ -37,15 +37,11 @@ def check_fields(
 
     Those that are ``optional`` may be missing.
     """
-    known = isinstance(values, dict) and values.keys() <= kinds.keys()
-    if not known or not kinds.keys() - set(optional) <= values.keys():
-        raise ArgumentError(
-            argument,
-            wanted=f"{wanted} with {', '.join(kinds)}",
-            got=(", ".join(map(str, values)) or "none")
-            if isinstance(values, dict)
-            else shown(values),
-        )
+    if not isinstance(values, dict):
+        raise ArgumentError(argument, wanted=f"{wanted} with {', '.join(kinds)}", got=shown(values))
+    if not kinds.keys() - set(optional) <= values.keys() <= kinds.keys():
+        got = ", ".join(map(str, values)) or "none"
+        raise ArgumentError(argument, wanted=f"{wanted} with {', '.join(kinds)}", got=got)
     for name, value in values.items():
         check_type(f"{argument}: {name}", value, kinds[name])
 

@@ -7,8 +7,8 @@ The good lines are used, and the others named.
 from __future__ import annotations
 
 import json
+import logging
 import math
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Any, final
 
 from ostinato.data.files import open_in_place
 from ostinato.data.typed import check_type, shown
-from ostinato.errors import ArgumentError, OstinatoWarning
+from ostinato.errors import ArgumentError
 from ostinato.train.kept import checksum_of
 
 Mark = list[int]
@@ -74,10 +74,10 @@ class Growing:
         self._mark = None
 
     def check(self, mark: Mark) -> None:
-        """Warn where the beginning of the file is not what a checkpoint remembers."""
+        """Tell the log where the beginning of the file is not what a checkpoint remembers."""
         size = self.path.stat().st_size if self.path.is_file() else 0
         if size < mark[0] or (mark[0] and checksum_of(self.path, mark[0]) != mark[1]):
-            _warn(
+            _tell(
                 f"{self.path} was changed after it was written: what it tells may be wrong. The "
                 "weights are not affected."
             )
@@ -93,7 +93,7 @@ def check_marks(sizes: object) -> None:
 
 
 def read_lines(path: Path, is_good: Callable[[Any], bool]) -> list[dict[str, Any]]:
-    """The objects in the good lines of a file; warns of those that are damaged."""
+    """The objects in the good lines of a file; others are named in the log."""
     found: list[dict[str, Any]] = []
     damaged: list[int] = []
     for number, line in _lines(path):
@@ -109,7 +109,7 @@ def read_lines(path: Path, is_good: Callable[[Any], bool]) -> list[dict[str, Any
         names = ", ".join(map(str, damaged[:_NAMED]))
         more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
         which = f"line {names} is" if len(damaged) == 1 else f"lines {names}{more} are"
-        _warn(f"{path}: {which} damaged, and left out")
+        _tell(f"{path}: {which} damaged, and left out")
     return found
 
 
@@ -146,5 +146,5 @@ def _is_finite(value: object) -> bool:
         return False
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, OstinatoWarning, stacklevel=3)
+def _tell(message: str) -> None:
+    logging.getLogger("ostinato").warning(message)

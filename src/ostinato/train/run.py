@@ -324,7 +324,7 @@ class Run:
     def cut_back(self, sizes: dict[str, Mark]) -> None:
         """Forget what was written after a checkpoint, which will be written again.
 
-        Warns where what was written before it has been changed.
+        The log tells where what was written before it has been changed.
         """
         check_marks(sizes)
         with self.writing():
@@ -335,7 +335,7 @@ class Run:
                     growing.cut_back(sizes.get(path.name, [0, 0]))
 
     def check_lines(self) -> None:
-        """Warn where metrics, samples or commands have been changed since they were written."""
+        """Tell the log where metrics, samples or commands have been changed since."""
         with suppress(CheckpointError, ArgumentError):
             sizes = self.load_checkpoint(part="sizes")
             check_marks(sizes)
@@ -343,7 +343,7 @@ class Run:
                 growing.check(sizes.get(path.name, [0, 0]))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The good lines of ``metrics.jsonl``; warns of those that are damaged."""
+        """The good lines of ``metrics.jsonl``; others are named in the log."""
         return read_lines(self.metrics_path, is_record)
 
     def commands(self) -> list[dict[str, Any]]:
