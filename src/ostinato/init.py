@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.cell import check_any_module
 from ostinato.errors import ArgumentError
 from ostinato.typing import Initialiser
 
@@ -89,6 +90,7 @@ def initialise(
     vectors without a rule of their own stay as they are. Raises ArgumentError for an unknown
     rule, and for a pattern that fits no parameter.
     """
+    check_any_module("module", module)
     names = [name for name, _ in module.named_parameters()]
     for pattern in but or {}:
         if not any(fnmatch.fnmatchcase(name, pattern) for name in names):

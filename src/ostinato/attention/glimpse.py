@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostinato import _tree
 from ostinato.errors import ArgumentError, ShapeError
 
 
@@ -79,6 +80,8 @@ def first(location: Tensor, length: int, size: int) -> Tensor:
 
 def check_tensors(images: Tensor, locations: Tensor) -> None:
     """Raise ShapeError where the tensors are no images [B, C, H, W] and locations [B, 2]."""
+    _tree.tensor("images", images)
+    _tree.tensor("locations", locations)
     if images.dim() != 4:
         raise ShapeError(
             "images",

@@ -69,7 +69,7 @@ def unroll(
     if call.num_steps == 0:
         return no_steps(call)
     if checkpoint is not None:
-        return execute_in_chunks(call, backend, checkpoint)
+        return execute_in_chunks(call, backend, min(checkpoint, call.num_steps))
     return execute(call, backend)
 
 
@@ -83,6 +83,7 @@ def prepare(
     reverse: bool,
 ) -> Call:
     """The checked call."""
+    check.flag("reverse", reverse)
     cell = as_cell(cell)
     num_steps, batch_size = check.sequence(cell, xs)
     sample = _tree.leaves(xs)[0]
