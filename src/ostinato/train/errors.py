@@ -1,8 +1,12 @@
-"""The errors of run directories."""
+"""The errors of run directories, and of processes that train together."""
 
 from __future__ import annotations
 
 from ostinato.errors import OstinatoError
+
+
+class LostError(OstinatoError, RuntimeError):
+    """A process that trains with others, and does not answer any more."""
 
 
 class RunError(OstinatoError, ValueError):

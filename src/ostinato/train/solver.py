@@ -15,6 +15,7 @@ from ostinato import _tree
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
+from ostinato.train.errors import LostError
 from ostinato.train.finite import DivergedError, check_step
 from ostinato.train.history import Several
 from ostinato.train.interruption import Interruption
@@ -99,10 +100,21 @@ class Solver:
 
         A finished task's model has the best weights by held-out loss (their average, with ``ema``).
         Raises DivergedError where the loss or its gradient is no finite number: on a CPU before
-        the weights are changed, naming the first parameter; on a GPU a moment later.
+        the weights are changed, naming the first parameter; on a GPU a moment later. Raises
+        LostError where another process does not answer any more.
         """
         with nullcontext() if self.run is None else self.run.claimed(again=True):
-            return self._fit()
+            try:
+                return self._fit()
+            except LostError as error:
+                raise self._way_on(error) from error
+
+    def _way_on(self, error: LostError) -> LostError:
+        if self.run is None:
+            return error
+        kept = f"{self.run.newest_checkpoint()} is kept. To go on, start all of them again with: "
+        remedy = f"{error.remedy} {kept}{self.run.command('train --resume')}"
+        return LostError(error.argument, wanted=error.wanted, got=error.got, remedy=remedy)
 
     def _fit(self) -> bool:
         self.processes.agree(self.task.model)
