@@ -16,7 +16,7 @@ from ostinato.tasks.supervised import tell_confusion
 _EARLIER, _BRIEF, _LONG = 5, 1200, 20_000
 # Labels of a confusion table that can be read; the task's own words tell of more.
 _LABELS = 30
-_HEAD = re.compile(r"^----- step (\d+) -----\n", flags=re.M)
+_HEAD = re.compile(r"^----- step ([0-9]{1,15}) -----\n", flags=re.M)
 
 
 def read_samples(path: Path) -> list[tuple[int, str]]:

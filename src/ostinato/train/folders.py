@@ -96,10 +96,16 @@ def cannot_write(
     error: OSError, folder: Path, newest: Path | None = None, go_on: str = ""
 ) -> RunError:
     """The error for a disk that cannot be written: what of a run is kept, and how to go on."""
+    got = error.strerror or "none"
     if error.errno in FULL:
-        wanted, first = "room on the disk", "Make room"
+        wanted, got, first = "room on the disk", "none, as it is full", "Make room"
     elif error.errno in _READ_ONLY:
-        wanted, first = "a run that may be written", "Copy it to where you may write"
+        read_only = "a disk that is read-only" if error.errno == errno.EROFS else "no permission"
+        wanted, got, first = (
+            "a run that may be written",
+            read_only,
+            "Copy it to where you may write",
+        )
     else:
         wanted, first = "files that can be read and written", "Look after the disk"
     kept = "Nothing was trained yet" if newest is None else f"{newest} is kept"
@@ -107,6 +113,6 @@ def cannot_write(
     return RunError(
         str(error.filename or folder),
         wanted=wanted,
-        got=error.strerror or "none",
+        got=got,
         remedy=f"{kept}. {first}{then}.",
     )
