@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
-from ostinato.errors import ArgumentError, DtypeError, ShapeError, StateError
+from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
 
@@ -81,7 +81,11 @@ class Cell(nn.Module, ABC):
                 got="None",
                 remedy="A cell begins with cell.initial_state(B).",
             )
-        return super().__call__(x, state)
+        try:
+            return super().__call__(x, state)
+        except RuntimeError:
+            _check_kind(self, x)
+            raise
 
 
 def check_step(cell: Cell, x: Tree, input_size: int) -> None:
@@ -96,6 +100,27 @@ def check_step(cell: Cell, x: Tree, input_size: int) -> None:
         got=got,
         remedy="To run a cell over a whole sequence [T, B, ...], use unroll(cell, xs).",
     )
+
+
+def _check_kind(cell: Cell, x: Tree) -> None:
+    """Raise DtypeError or DeviceError where a step failed on an x of another kind than weights."""
+    weight = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    if cell.input_size is None or weight is None or not isinstance(x, Tensor):
+        return
+    if x.dtype != weight.dtype:
+        raise DtypeError(
+            "x",
+            wanted=f"{weight.dtype}, the dtype of {type(cell).__name__}",
+            got=str(x.dtype),
+            remedy=f"Use x.to({weight.dtype}), or cell.to({x.dtype}).",
+        )
+    if x.device != weight.device:
+        raise DeviceError(
+            "x",
+            wanted=f"a tensor on {weight.device}, where the cell is",
+            got=str(x.device),
+            remedy="Move one of them with .to(device).",
+        )
 
 
 @final

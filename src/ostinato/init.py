@@ -53,9 +53,9 @@ MATRIX_RULES = ("xavier", "gaussian", "orthogonal", "identity")
 
 def rule(name: Initialiser, argument: str) -> Callable[[Tensor], Any]:
     """The rule of this name, or the callable itself. ArgumentError for an unknown name."""
-    if callable(name):
+    if callable(name) and not isinstance(name, type):
         return name
-    if name not in RULES:
+    if not isinstance(name, str) or name not in RULES:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             argument,
             wanted=f"one of {', '.join(map(repr, RULES))}, or a function that fills a matrix",

@@ -15,6 +15,9 @@ from ostinato.cell import Cell, zeros
 from ostinato.errors import ArgumentError, DeviceError, DtypeError
 from ostinato.typing import Initialiser, State
 
+# More features than this fit into no memory.
+_LARGEST = 2**31 - 1
+
 
 class Options(TypedDict, total=False):
     """What every gated cell takes by keyword: see `GatedCell`."""
@@ -197,6 +200,13 @@ def draw_projection(weight: Tensor) -> None:
 
 def check_size(argument: str, size: int, *, least: int) -> None:
     """Raise ArgumentError where a size is not a whole number of at least ``least``."""
+    if type(size) is int and size > _LARGEST:
+        raise ArgumentError(
+            argument,
+            wanted=f"at most {_LARGEST:,}",
+            got=repr(size),
+            remedy="It counts features.",
+        )
     if isinstance(size, bool) or not isinstance(size, int) or size < least:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             argument,

@@ -37,7 +37,8 @@ def report(
     best = opened.load_checkpoint(checkpoint, "best")
     total = train_settings(config, opened).total_steps(len(task))
     finished = opened.read_result() is not None
-    figures, said = job.conclude(task)
+    with opened.writing():
+        figures, said = job.conclude(task)
     facts = Facts(
         job.describe(task),
         task.curve,

@@ -63,7 +63,8 @@ def convert(module: nn.Module, tensors: Sequence[Any], *layouts: str) -> dict[st
 
 def as_list(tensors: Any) -> list[Any]:
     """All tensors. Raises DtypeError for text and for what has no order."""
-    if isinstance(tensors, str | bytes | dict | set) or not isinstance(tensors, Iterable):
+    one = isinstance(tensors, Tensor) and tensors.dim() == 0
+    if one or isinstance(tensors, str | bytes | dict | set) or not isinstance(tensors, Iterable):
         raise DtypeError(
             "tensors",
             wanted="the list of module:parameters(), tensors or arrays",

@@ -73,13 +73,19 @@ def _places(module: str) -> Iterator[Path]:
     name = ""
     for part in module.split("."):
         name = f"{name}.{part}" if name else part
-        spec = _spec(name, paths)
-        if spec is None:
-            return
-        if spec.has_location and spec.origin is not None:
+        try:
+            spec = _spec(name, paths)
+        except KeyError:  # a package without a file, in one that is not imported
+            spec = None
+            paths = [str(Path(path) / part) for path in paths or () if (Path(path) / part).is_dir()]
+        else:
+            if spec is None:
+                return
+            paths = list(spec.submodule_search_locations or ())
+        if spec is not None and spec.has_location and spec.origin is not None:
             yield Path(spec.origin).resolve()
-        paths = list(spec.submodule_search_locations or ())
-        yield from (Path(path).resolve() for path in paths if not spec.has_location)
+        else:
+            yield from (Path(path).resolve() for path in paths)
 
 
 def _spec(name: str, paths: Sequence[str] | None) -> ModuleSpec | None:
