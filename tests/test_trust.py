@@ -52,6 +52,6 @@ def test_the_page_of_the_docs_is_made_of_the_results() -> None:
 def test_every_check_of_a_file_is_in_the_list() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
-    sources = [path for path in (ROOT / "benchmarks" / "trust").glob("*.py")]
+    sources = (ROOT / "benchmarks" / "trust").glob("*.py")
     written = sum(path.read_text().count("= Check(\n") for path in sources)
     assert written == len(CHECKS)

@@ -29,6 +29,10 @@ def read_text(path: Path, encoding: str = "utf-8", size: int = PIECE) -> Iterato
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 raise _wrong_encoding(path, encoding, offset, error) from error
+            except UnicodeError as error:  # the first bytes are not those of the encoding
+                raise ArgumentError(
+                    str(path), wanted=f"text in {encoding}", got="another beginning"
+                ) from error
             if text:
                 yield text
             if not data:
