@@ -22,6 +22,9 @@ from ostinato.errors import ArgumentError
 # Where Linux says how much memory the processes of this container may take: cgroups 2 and 1.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
+# The gates of the cells that have names.
+_GATES = {"elman": 1, "gru": 3, "lstm": 4}
+
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
@@ -46,6 +49,16 @@ def check_memory(argument: str, size: int, what: str) -> None:
             wanted=f"{what} that fits into the memory of this machine, {in_words(memory())}",
             got=f"one of {in_words(size)}",
         )
+
+
+def check_layers(cell: str, layers: int, size: int) -> None:
+    """Raise ArgumentError where recurrent layers would not fit, before the first one is made.
+
+    They are counted as float32 by the least that cells have: a map of what a layer reads and one
+    of its own h, both [H, H], once for each gate of a cell that is known by its name.
+    """
+    maps = _GATES.get(cell, 0) * (2 * layers - 1) or layers - 1
+    check_memory("size", 4 * maps * size**2, "a model")
 
 
 def in_words(size: int) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ostinato import Explanation, Stack, _tree, explain, unroll
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
-from ostinato.data.memory import within_memory
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.seq2seq.attention import SCORES, Attention, Memory
 from ostinato.typing import State
@@ -72,6 +72,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Seq2SeqModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         ways = 2 if settings.direction == "both" else 1
         self.source_embedding = nn.Embedding(source_tokens, settings.embedding)
         self.target_embedding = nn.Embedding(target_tokens, settings.embedding)

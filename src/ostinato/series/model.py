@@ -11,7 +11,7 @@ from torch import nn
 from ostinato import Stack
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
-from ostinato.data.memory import within_memory
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.typing import State
 
@@ -45,6 +45,7 @@ class Forecaster(Wrapper):
     @within_memory("model", "a model")
     def __init__(self, columns: int, settings: SeriesModelSettings | None = None) -> None:
         settings = settings or SeriesModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         layers = list(_layers(columns, settings))
         super().__init__(Stack(*layers, skip="dense" if settings.skip else None))
         self.columns, self.settings = columns, settings

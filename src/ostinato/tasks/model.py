@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ostinato import BiSequencer, Explanation, explain, last, unroll
 from ostinato.cell import Cell
 from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
-from ostinato.data.memory import within_memory
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.tasks.problem import Problem
 
@@ -88,6 +88,7 @@ class SequenceModel(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings = settings or SupervisedModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         self.tokens, self.per_step = tokens, per_step
         embedded = tokens and settings.embedding
         self.embedding = nn.Embedding(tokens, settings.embedding) if embedded else None

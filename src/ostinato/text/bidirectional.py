@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ostinato import BiSequencerLM, Stack
 from ostinato.cell import OverTime
-from ostinato.data.memory import within_memory
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.text.model import draw_uniform, make_embedding, make_layers, make_output
 from ostinato.text.output import Output
 from ostinato.text.settings import ModelSettings
@@ -31,6 +31,7 @@ class BidirectionalModel(OverTime):
     ) -> None:
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings or ModelSettings(direction="both")
+        check_layers(self.settings.cell, self.settings.layers, self.settings.size)
         self.embedding, width = make_embedding(vocabulary, self.settings)
         ahead, size = make_layers(self.settings, width)
         back, _ = make_layers(self.settings, width)

@@ -23,7 +23,7 @@ from ostinato.cell import Cell
 from ostinato.cell_names import initial_weights, make_cell, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.criteria import NCELoss
-from ostinato.data.memory import within_memory
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.errors import ArgumentError
 from ostinato.init import initialise, uniform
 from ostinato.text.output import Adaptive, Contrastive, Output, Softmax
@@ -75,6 +75,7 @@ class LanguageModel(Wrapper):
                 got=repr(settings.direction),
                 remedy="Use text.BidirectionalModel.",
             )
+        check_layers(settings.cell, settings.layers, settings.size)
         embedding, width = make_embedding(vocabulary, settings)
         layers, width = make_layers(settings, width)
         super().__init__(
