@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ostinato.data.pictures import save_picture
 from ostinato.data.requirements import require
 from ostinato.data.series import Series
 from ostinato.series.forecast import Forecast
@@ -46,9 +47,7 @@ def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="upper left", fontsize=9)
     panels[0].set_title(title, loc="left", fontsize=10)
-    partial = path.with_name(f".{path.name}")
-    picture.savefig(partial, dpi=120, format="png")
-    partial.replace(path)
+    save_picture(picture, path)
 
 
 def _draw_piece(axes: Any, piece: Forecast, column: int, *, named: bool) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ostinato.data.pictures import save_picture
 from ostinato.data.requirements import require
 
 TRUTH, OURS, FAINT = "#111827", "#c2410c", "#9aa5b1"
@@ -24,6 +25,4 @@ def picture(
         each.grid(alpha=0.3)
         each.spines[["top", "right"]].set_visible(False)
     yield axes
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=120)
-    partial.replace(path)
+    save_picture(figure, path)
