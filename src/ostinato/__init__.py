@@ -45,6 +45,7 @@ from ostinato.sequence import (
     reverse,
     unroll,
 )
+from ostinato.sequence.compare import Comparison, check
 
 if TYPE_CHECKING:
     from ostinato import attention, criteria, torch7
@@ -59,6 +60,7 @@ __all__ = [
     "BiSequencer",
     "BiSequencerLM",
     "Cell",
+    "Comparison",
     "Composite",
     "EmitState",
     "Explanation",
@@ -84,6 +86,7 @@ __all__ = [
     "attention",
     "backend",
     "cells",
+    "check",
     "chunks",
     "criteria",
     "detach",

@@ -12,8 +12,9 @@ from ostinato.errors import DtypeError
 
 def whole_numbers(argument: str, given: Tensor | Sequence[int]) -> Tensor:
     """Numbers as a tensor. Raises DtypeError for what are no whole numbers of 64 bits."""
+    at = given.device if isinstance(given, Tensor) else "cpu"
     try:
-        found = torch.as_tensor(given)
+        found = torch.as_tensor(given, device=at)
         found = found.long() if found.numel() == 0 else found
     # what torch says of text, of None, of lists of lists and of numbers that are too large
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -29,7 +30,7 @@ def whole_numbers(argument: str, given: Tensor | Sequence[int]) -> Tensor:
 def _no_numbers(argument: str, got: str) -> DtypeError:
     return DtypeError(
         argument,
-        wanted="whole numbers",
+        wanted="whole numbers, one for each row of the batch",
         got=got if len(got) <= 60 else f"{got[:60]} ...",
         remedy=f"Use {argument}.long(); for a bool mask [T, B] there is mask=.",
     )

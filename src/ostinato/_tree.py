@@ -101,6 +101,23 @@ def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return rebuild(tree, [map(fn, *column) for column in columns])
 
 
+def apart(tree: Tree, other: Tree) -> Tree:
+    """The tree, with copies of the leaves that share memory with a leaf of another tree.
+
+    What is given away may be changed in place by whoever gets it; what is kept must not be.
+    """
+    kept = leaves(other)
+    return map(lambda leaf: leaf.clone() if any(shares(leaf, k) for k in kept) else leaf, tree)
+
+
+def shares(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors lie in the same memory; in doubt they do."""
+    try:
+        return a is b or torch._C._is_alias_of(a, b)  # pyright: ignore
+    except RuntimeError:
+        return True
+
+
 def describe(tree: Tree) -> str:
     """The shapes of a tree, as in ``([3, 4], [3, 4])``."""
     nodes = children(tree)

@@ -216,7 +216,8 @@ def like(
     """dtype and device for a new tensor: those given, else those of the module's parameters."""
     if dtype is not None and device is not None:
         return {"dtype": dtype, "device": device}
-    sample = next((p for p in module.parameters() if p.is_floating_point()), None)
+    numeric = (p for p in module.parameters() if p.is_floating_point() or p.is_complex())
+    sample = next(numeric, None)
     if sample is None:
         return {"dtype": dtype, "device": device}
     return {"dtype": dtype or sample.dtype, "device": device or sample.device}

@@ -16,8 +16,9 @@ G         gates of a cell (LSTM 4, GRU 3, Elman 1)
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from torch import Tensor
 
@@ -33,5 +34,16 @@ Every leaf has B as its leading dimension, or 1 where the rows of the batch shar
 
 Initialiser: TypeAlias = str | Callable[[Tensor], Any]
 """The name of a rule of `ostinato.init`, or a function that fills one matrix [H, n] in place."""
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether something is a whole number, of Python's or NumPy's; True and False are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_real(value: object) -> TypeGuard[float]:
+    """Whether something is a number, of Python's or NumPy's; True and False are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
 
 __all__ = ["Initialiser", "State", "Tensor", "Tree"]

@@ -152,7 +152,10 @@ def test_a_folder_of_the_treebank(ostinato, folder) -> None:
     (folder / "ptb.valid.txt").rename(folder / "ptb.val.txt")
     assert "Did you mean ptb.val.txt or" in ostinato("train", "text", ".").err
     (folder / "other").mkdir()
-    assert "got the folder other. Name the files in it." in ostinato("train", "text", "other").err
+    assert (
+        "wanted a text, or a folder with texts, got other, which has none"
+        in ostinato("train", "text", "other").err
+    )
 
 
 @pytest.mark.parametrize(

@@ -121,17 +121,21 @@ GROUP = {"sequence": "x", "group": "who"}
         ("x,label,whom\n1,b,1\n", GROUP, False, "group: .*Did you mean whom?"),
         ("text,label\na,b\n,c\n", {}, False, "column text of .*nothing in row 2"),
         ("text,label\na,b\nc,\n", {}, False, "column label of .*nothing in row 2"),
-        ("text,label\n1,b\n", {}, False, "wanted texts or lists, got Int64.*with group"),
-        ("text,label\na b,X Y\nc d,X\n", {}, True, "2 steps of sequence 2, got 1.*tokens=space"),
+        ("text,label\na b,X Y\nc d,X\n", {}, True, "steps of sequence 2, got 1 in row 2.*--tokens"),
         ("who,x,label\n1,2,a\n1,3,b\n", GROUP, False, r"one label .*\['a', 'b'\] in sequence 1"),
         ("who,x,label\n1,2,a\n1,,a\n", GROUP, False, "nothing in row 2"),
-        ("who,x,label\n1,2,a\n1,NaN,a\n", GROUP, False, "finite numbers in each step, got nan"),
-        ("who,x,y,label\n1,2,u,a\n", {**GROUP, "sequence": "x,y"}, False, "one column of words"),
+        ("who,x,label\n1,2,a\n1,NaN,a\n", GROUP, False, "got 'NaN' in row 2"),
+        ("who,x,y,label\n1,2,u,a\n", {**GROUP, "sequence": "x,y"}, False, "got 'u' in row 1"),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_fit(tmp_path, text, settings, per_step, message) -> None:
     with pytest.raises(ArgumentError, match=message):
         read(tmp_path, text, per_step=per_step, **settings)
+
+
+def test_a_number_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"wanted texts or lists, got Int64.*with group"):
+        read(tmp_path, lines({"text": 1, "label": "b"}), name="a.jsonl")
 
 
 def test_steps_of_different_sizes(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_columns_by_name_in_their_order(tmp_path: Path) -> None:
         ("when,x\n1,2\n3,4\n", {"time": "wehn"}, "time: .*Did you mean when?"),
         ("when,x\n1,2\n3,4\n", {"columns": ["xx"]}, "columns: .*Did you mean x?"),
         ("a,b\nu,v\nw,x\n", {}, "columns: wanted a column of numbers, got a, b"),
-        ("a,b\n1,2\nw,x\n", {"columns": ["b"]}, "column b of .*wanted numbers, got String"),
+        ("a,b\n1,2\nw,x\n", {"columns": ["b"]}, "column b of .*wanted numbers, got 'x' in row 2"),
         ("d,x\n2001-01-01,1\n,2\n", {"time": "d"}, "wanted a time in every row, got none in row 2"),
         ("d,x\n2001-01-01,1\nsoon,2\n", {"time": "d"}, "got 'soon' in row 2"),
         ("d,x\n2001-01-01,1\n2001-01-01,2\n", {}, "one row for each time, got two for 2001-01-01"),

@@ -9,7 +9,6 @@ import polars
 import pytest
 import torch
 
-from ostinato.data import read_table
 from ostinato.data.problems import dates, reversed_words
 from ostinato.data.problems.dates import FORMS
 from ostinato.errors import ArgumentError
@@ -81,8 +80,6 @@ def test_files_are_read_as_they_stand(tmp_path: Path) -> None:
     assert read_pairs(path) == [("3 May", "1998-05-03"), ("4 May", "1998-05-04")]
     settings = PairSettings(source="target", target="n")
     assert read_pairs(path, settings) == [("1998-05-03", "007"), ("1998-05-04", "01")]
-    # which tables are otherwise not
-    assert read_table(path).dtypes == [polars.String, polars.Date, polars.Int64]
     tabs = write(tmp_path / "pairs.tsv", text.replace(",", "\t"))
     assert read_pairs(tabs) == read_pairs(path)
     polars.DataFrame({"source": ["a", "b"], "target": [1, 22]}).write_parquet(

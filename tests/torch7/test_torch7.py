@@ -267,3 +267,16 @@ def test_how_layouts_say_that_a_cell_is_made() -> None:
 
 def test_it_is_read_qualified() -> None:
     assert ostinato.torch7 is torch7
+
+
+def test_the_row_of_padding_is_zero() -> None:
+    table = torch.randn(6, 3)
+    for model, name in (
+        (nn.Embedding(6, 3, padding_idx=0), "weight"),
+        (Stack(nn.Embedding(6, 3, padding_idx=0), nn.Linear(3, 2)), "layers.0.module.weight"),
+    ):
+        rest = [p.detach() for p in model.parameters()][1:]
+        torch7.load(model, [table, *rest])
+        loaded = dict(model.named_parameters())[name]
+        assert torch.equal(loaded[0], torch.zeros(3))
+        assert torch.equal(loaded[1:], table[1:])

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ostinato import _tree
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError
+from ostinato.typing import is_whole
 
 # Pixels of a side, and patches round one place, beyond which there is no sense but much memory.
 _MOST, _DEPTH = 10_000, 32
@@ -37,7 +38,8 @@ def glimpse(
     height, width = size if isinstance(size, tuple) and len(size) == 2 else (size, size)
     named = (("size", height), ("size", width), ("depth", depth), ("scale", scale))
     for argument, number in named:
-        if type(number) is not int or not 1 <= number <= (_DEPTH if argument == "depth" else _MOST):
+        most = _DEPTH if argument == "depth" else _MOST
+        if not is_whole(number) or not 1 <= number <= most:
             raise ArgumentError(
                 argument,
                 wanted="whole numbers of at least 1, and no giants",

@@ -9,11 +9,12 @@ from typing import ClassVar, cast, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ostinato import _padding, _tree
-from ostinato.backends.base import Backend
-from ostinato.backends.call import Call, in_autocast, in_transform
+from ostinato.backends.base import Backend, Run
+from ostinato.backends.call import Call, hooked, in_autocast, in_transform
 from ostinato.cell import Lift
 from ostinato.cells import GRU, LSTM, Elman, GatedCell
 from ostinato.typing import State, Tree
@@ -39,38 +40,69 @@ FEATUREWISE: tuple[type[nn.Module], ...] = (
 """Modules that act on the features of a step alone, whatever dimensions lead."""
 
 
+METHODS = ("forward", "step", "from_input", "from_hidden")
+"""What makes the step of a standard cell."""
+
+
 @final
 class Aten(Backend):
     """Torch's fused recurrent kernels."""
 
     name: ClassVar[str] = "aten"
 
-    def refuse(self, call: Call) -> str | None:
+    def accept(self, call: Call) -> Run | str:
         if isinstance(call.cell, Lift):
-            return refuse_module(call.cell.module)
-        return refuse_cell(call) or refuse_context(call)
+            return refuse_module(call.cell.module) or Lifted(call)
+        if any(map(hooked, call.cell.modules())):
+            return "it has hooks, which torch's kernels would not call"
+        return refuse_cell(call) or refuse_context(call) or KernelRun(call)
 
-    def describe(self, call: Call) -> str:
-        if isinstance(call.cell, Lift):
-            return "applied once to all steps"
+
+@final
+class Lifted(Run):
+    """A stateless module, applied once."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def describe(self) -> str:
+        return "applied once to all steps"
+
+    def run(self) -> tuple[Tree, State]:
+        call = self.call
+        module, xs = cast("Lift", call.cell).module, call.masked(call.xs)
+        if any(getattr(part, "inplace", False) for part in module.modules()):
+            xs = _tree.map(torch.clone, xs)
+        return call.masked(module(xs)), call.state
+
+
+@final
+class KernelRun(Run):
+    """A standard cell in torch's own kernel."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.cell = call, cast("GatedCell", call.cell)
+
+    def describe(self) -> str:
+        call = self.call
         where = {"cpu": "oneDNN or native", "cuda": "cuDNN"}.get(call.sample.device.type, "native")
-        packed = call.mask is not None and packs(cast("GatedCell", call.cell))
+        packed = call.mask is not None and packs(self.cell)
         return f"torch's {where} kernel" + (", on packed rows" if packed else "")
 
-    def run(self, call: Call) -> tuple[Tree, State]:
-        cell = call.cell
-        if isinstance(cell, Lift):
-            return call.masked(cell.module(call.masked(call.xs))), call.state
-        cell = cast("GatedCell", cell)
-        if call.mask is None:
-            xs = call.xs.flip(0) if call.reverse else call.xs
-            ys, state = kernel(cell, xs, call.state)
-            return (ys.flip(0) if call.reverse else ys), state
-        return run_masked(cell, call, call.mask)
+    def run(self) -> tuple[Tree, State]:
+        call, cell = self.call, self.cell
+        if call.mask is not None:
+            return run_masked(cell, call, call.mask)
+        xs = call.xs.flip(0) if call.reverse else call.xs
+        ys, state = kernel(cell, xs, call.state)
+        return (ys.flip(0) if call.reverse else ys), state
 
 
 def refuse_module(module: nn.Module) -> str | None:
     """Why a stateless module cannot be applied to all steps at once."""
+    if module.__dict__["_forward_pre_hooks"]:
+        # as of spectral norm in training, which goes on a little at every call
+        return f"{type(module).__name__} has hooks that may change it at every step"
     if type(module) in FEATUREWISE:
         return None
     if type(module) is nn.Sequential:
@@ -84,6 +116,10 @@ def refuse_cell(call: Call) -> str | None:
     name = type(cell).__name__
     if not isinstance(cell, (Elman, LSTM, GRU)):
         return f"torch has no kernel for {name}"
+    if overridden(cell):
+        return f"{name} has a step of its own"
+    if is_parametrized(cell):
+        return "its weights are computed anew at every step (a parametrization)"
     if cell.layer_norm:
         return f"torch's {name} kernel has no layer norm"
     if isinstance(cell, GRU) and cell.reset != "after":
@@ -91,6 +127,13 @@ def refuse_cell(call: Call) -> str | None:
     if isinstance(cell, Elman) and cell.activation not in ("tanh", "relu"):
         return "torch's kernels have tanh and relu only"
     return None
+
+
+def overridden(cell: GatedCell) -> bool:
+    """Whether somebody has given a standard cell another step."""
+    standard = next(kind for kind in (Elman, LSTM, GRU) if isinstance(cell, kind))
+    same = all(getattr(type(cell), name) is getattr(standard, name) for name in METHODS)
+    return not same or any(name in vars(cell) for name in METHODS)
 
 
 def refuse_context(call: Call) -> str | None:
@@ -117,7 +160,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
     """One layer, one direction, over [T, B, I], all steps there."""
     if isinstance(cell, LSTM) and cell.proj_size and xs.device.type == "cpu":
         # the padded kernel warns at every call that oneDNN has no projections; this one does not
-        all_rows = torch.full((xs.shape[0],), xs.shape[1])
+        all_rows = torch.full((xs.shape[0],), xs.shape[1], device="cpu")
         ys, state = packed_kernel(cell, xs.flatten(0, 1), all_rows, state)
         return ys.view(*xs.shape[:2], cell.proj_size), state
     # layers, dropout, reserve for the backward, bidirectional, batch first

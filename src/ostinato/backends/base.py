@@ -9,24 +9,28 @@ from ostinato.backends.call import Call
 from ostinato.typing import State, Tree
 
 
+class Run(ABC):
+    """A call that a backend has taken, ready to be run once."""
+
+    @abstractmethod
+    def run(self) -> tuple[Tree, State]:
+        """ys [T, B, ...] and the last state, equal to those of the eager loop."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """How it is run, in a few words, for `explain`."""
+
+    def account(self) -> str:
+        """All that was made of the cell, to be read; empty if nothing."""
+        return ""
+
+
 class Backend(ABC):
-    """A way to run one cell over time. It runs a call, or refuses it in words."""
+    """A way to run one cell over time. It takes a call, or refuses it in words."""
 
     name: ClassVar[str]
     """What `unroll(backend=...)` calls it."""
 
     @abstractmethod
-    def refuse(self, call: Call) -> str | None:
-        """Why this backend cannot run the call, as the end of a sentence; None where it can."""
-
-    @abstractmethod
-    def run(self, call: Call) -> tuple[Tree, State]:
-        """ys [T, B, ...] and the last state, equal to those of the eager loop."""
-
-    @abstractmethod
-    def describe(self, call: Call) -> str:
-        """How it runs a call that it takes, in a few words, for `explain`."""
-
-    def account(self, call: Call) -> str:
-        """All that it made of the cell of a call that it takes, to be read; empty if nothing."""
-        return ""
+    def accept(self, call: Call) -> Run | str:
+        """What is to be run, or why this backend cannot run the call, as the end of a sentence."""

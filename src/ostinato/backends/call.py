@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules import module as module_file
 
 from ostinato import _padding, _tree
 from ostinato.cell import Cell
@@ -68,16 +69,31 @@ def initial_state(
     cell: Cell, sample: Tensor, batch_size: int, device: torch.device | str | None = None
 ) -> State:
     """The cell's initial state, in the dtype of its parameters, else of xs; where xs is."""
-    dtype = next((p.dtype for p in cell.parameters() if p.is_floating_point()), None)
-    if dtype is None and sample.is_floating_point():
+    dtype = next((p.dtype for p in cell.parameters() if is_numeric(p)), None)
+    if dtype is None and is_numeric(sample):
         dtype = sample.dtype
     return cell.initial_state(batch_size, dtype=dtype, device=device or sample.device)
+
+
+def is_numeric(t: Tensor) -> bool:
+    """Whether a tensor holds numbers that a state may be made of: floats, or complex ones."""
+    return t.is_floating_point() or t.is_complex()
 
 
 def in_autocast(device: torch.device) -> bool:
     """Whether autocast is on for a device; False for those that have none, such as meta."""
     kind = device.type
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Where a module keeps what is called before and after it; those of all modules have such names."""
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether a module has hooks, or all modules have: they are to be called at every step."""
+    own = module.__dict__
+    return any(own[name] or getattr(module_file, f"_global{name}") for name in HOOKS)
 
 
 def in_transform() -> bool:

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from ostinato import _tree
-from ostinato.backends.base import Backend
+from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, in_autocast
-from ostinato.cell import Cell
+from ostinato.cell import Cell, Lift
 from ostinato.errors import DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
@@ -33,22 +33,34 @@ class Eager(Backend):
 
     name: ClassVar[str] = "eager"
 
-    def refuse(self, call: Call) -> str | None:
-        return None
+    def accept(self, call: Call) -> Run:
+        return Loop(call)
 
-    def describe(self, call: Call) -> str:
+
+@final
+class Loop(Run):
+    """A call, step by step."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def describe(self) -> str:
         return "a Python loop over the steps"
 
-    def run(self, call: Call) -> tuple[Tree, State]:
+    def run(self) -> tuple[Tree, State]:
+        call = self.call
         xs, state = steps(call.masked(call.xs)), call.state
         masks = None if call.mask is None else call.mask.unbind(0)
         resets = None if call.resets is None else call.resets.unbind(0)
         ys: list[Tree] = [None] * len(xs)
+        # a module that works in place may do so on a step of its own, not on one of the sequence
+        lifted = isinstance(call.cell, Lift)
         order = range(len(xs))[::-1] if call.reverse else range(len(xs))
         for t in order:
             if resets is not None:
                 state = select(resets[t], call.initial, state)
-            made = call.cell(xs[t], state)
+            x = _tree.map(torch.clone, xs[t]) if lifted else xs[t]
+            made = call.cell(x, state)
             if t == order[0]:
                 check_step(call.cell, state, made, call.batch_size)
             y, after = made

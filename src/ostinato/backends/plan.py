@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import cast
 
 from ostinato import _tree
 from ostinato.backends.aten import Aten
-from ostinato.backends.base import Backend
-from ostinato.backends.call import Call
+from ostinato.backends.base import Backend, Run
+from ostinato.backends.call import Call, hooked
+from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import Eager
 from ostinato.backends.fused.backend import Fused
 from ostinato.cell import Cell, Lift
@@ -96,6 +98,7 @@ class Segment:
         return "\n".join([body, *(" " * 44 + f" {refusal}" for refusal in self.refusals)])
 
 
+@closed
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
     return _execute(call, resolve(name), journal, 0)
@@ -104,14 +107,16 @@ def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tupl
 def _execute(
     call: Call, name: str, journal: list[Segment] | None, depth: int
 ) -> tuple[Tree, State]:
-    if name != "eager" and isinstance(call.cell, Composite) and call.cell.layered:
-        return _execute_layers(call, call.cell, name, journal, depth)
-    chosen, refusals = choose(call, name)
+    # hooks of a composite see single steps, so one that has some is no sum of its layers
+    layered = isinstance(call.cell, Composite) and call.cell.layered and not hooked(call.cell)
+    if name != "eager" and layered:
+        return _execute_layers(call, cast("Composite", call.cell), name, journal, depth)
+    by, taken, refusals = choose(call, name)
     if journal is not None:
-        how, account = chosen.describe(call), chosen.account(call)
-        journal.append(Segment(depth, call.cell, chosen.name, how, refusals, account))
+        how, account = taken.describe(), taken.account()
+        journal.append(Segment(depth, call.cell, by, how, refusals, account))
     with _watch.get()(call.cell):
-        return chosen.run(call)
+        return taken.run()
 
 
 def _execute_layers(
@@ -146,16 +151,16 @@ def part(composite: Composite, before: State, state: State, initial: State) -> S
     return _tree.map(lambda leaf: starts[id(leaf)], before)
 
 
-def choose(call: Call, name: str) -> tuple[Backend, tuple[str, ...]]:
-    """The backend that runs the call, and what those before it said."""
+def choose(call: Call, name: str) -> tuple[str, Run, tuple[str, ...]]:
+    """The backend that takes the call, what it will run, and what those before it said."""
     refusals: list[str] = []
     for candidate in BACKENDS:
         if name not in (candidate.name, "auto"):
             continue
-        reason = candidate.refuse(call)
-        if reason is None:
-            return candidate, tuple(refusals)
-        refusals.append(f"not {candidate.name}: {reason}")
+        taken = candidate.accept(call)
+        if not isinstance(taken, str):
+            return candidate.name, taken, tuple(refusals)
+        refusals.append(f"not {candidate.name}: {taken}")
     raise BackendError(
         "backend",
         wanted=f"a call that {name!r} can run",

@@ -51,7 +51,11 @@ class AntisymmetricRNN(GatedCell):
 
     def step(self, x: Tensor, read: Tensor, state: State) -> tuple[Tensor, State]:
         h, u = state, self.weight_hh
-        a = linear(read, u - u.T - self.gamma * torch.eye(len(u)).to(u), self.bias_hh)
+        a = linear(
+            read,
+            u - u.T - self.gamma * torch.eye(len(u), dtype=u.dtype, device=u.device),
+            self.bias_hh,
+        )
         change = torch.tanh(self.from_input(x) + a)
         if self.weight_gate is not None:
             change = torch.sigmoid(F.linear(x, self.weight_gate, self.bias_gate) + a) * change

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ostinato import init
 from ostinato.cell import Cell, zeros
 from ostinato.errors import ArgumentError, DeviceError, DtypeError
-from ostinato.typing import Initialiser, State
+from ostinato.typing import Initialiser, State, is_whole
 
 # More features than this fit into no memory.
 _LARGEST = 2**31 - 1
@@ -200,14 +200,14 @@ def draw_projection(weight: Tensor) -> None:
 
 def check_size(argument: str, size: int, *, least: int) -> None:
     """Raise ArgumentError where a size is not a whole number of at least ``least``."""
-    if type(size) is int and size > _LARGEST:
+    if is_whole(size) and size > _LARGEST:
         raise ArgumentError(
             argument,
             wanted=f"at most {_LARGEST:,}",
             got=repr(size),
             remedy="It counts features.",
         )
-    if isinstance(size, bool) or not isinstance(size, int) or size < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_whole(size) or size < least:  # pyright: ignore[reportUnnecessaryComparison]
         raise ArgumentError(
             argument,
             wanted=f"a whole number of at least {least}",

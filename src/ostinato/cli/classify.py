@@ -13,16 +13,22 @@ from torch import Tensor
 
 from ostinato.cli.code import AllowCode
 from ostinato.cli.job import open_run
-from ostinato.cli.screen import show
-from ostinato.cli.supervised_job import labelled_settings, load
-from ostinato.data import Encoding, Sequences, read_sequences
+from ostinato.cli.options import with_settings
+from ostinato.cli.screen import one_line, show
+from ostinato.cli.supervised_job import labelled_settings, load, read_for
+from ostinato.data import Encoding, NumberSettings, Sequences
 from ostinato.tasks import predict
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run of the task, or one of its checkpoint files.")
 ]
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A table; it needs no column of labels.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A table, which needs no column of labels; a text (.txt) or - (standard input) with a "
+        "sequence a line; or a folder with a sequence a file.",
+    ),
 ]
 SequenceOption = Annotated[
     str | None, typer.Option(help="The column of the sequences, where it is not that of the run.")
@@ -33,37 +39,48 @@ GroupOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a sequence.")]
 
 
+@with_settings(reading=NumberSettings)
 def classify(
     run: RunArgument,
     file: FileArgument,
+    *,
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
     allow_code: AllowCode = False,
+    reading: NumberSettings,
 ) -> None:
-    """Say the label of each sequence of a file, with its probability, by the best weights."""
-    labels, sequences, outputs = _predicted("classify", run, file, sequence, group)
-    best = outputs.max(-1)
-    width = max(map(len, labels))
+    """Say the label of each sequence of a file, with its probability, by the best weights.
+
+    A line for each sequence: line ends in its text are written as \\\\n.
+    """
+    labels, sequences, outputs = _predicted("classify", run, file, sequence, group, reading)
+    best, shown_labels = outputs.max(-1), [one_line(label) for label in labels]
+    width = max(map(len, shown_labels))
     for row, text in enumerate(texts(sequences)):
         label, probability = labels[int(best.indices[row])], best.values[row].item()
         if as_json:
             each = dict(zip(labels, outputs[row].tolist(), strict=True))
             print(json.dumps({"row": row + 1, "label": label, "probabilities": each}))
         else:
-            show(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {' '.join(text)}".rstrip())
+            shown = one_line(sequences.texts[row] if sequences.texts else " ".join(text))
+            label = shown_labels[int(best.indices[row])]
+            show(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {shown}".rstrip())
 
 
+@with_settings(reading=NumberSettings)
 def tag(
     run: RunArgument,
     file: FileArgument,
+    *,
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
     allow_code: AllowCode = False,
+    reading: NumberSettings,
 ) -> None:
     """Say the label of each step of the sequences of a file, by the best weights."""
-    labels, sequences, outputs = _predicted("tag", run, file, sequence, group)
+    labels, sequences, outputs = _predicted("tag", run, file, sequence, group, reading)
     said = [labels[place] for place in outputs.argmax(-1).tolist()]
     start = 0
     for row, (text, length) in enumerate(
@@ -75,11 +92,17 @@ def tag(
             print(json.dumps({"row": row + 1, "steps": text, "labels": steps}))
         else:
             both = zip(text, steps, strict=True) if text else (("", label) for label in steps)
-            show(" ".join(f"{word}/{label}" if word else label for word, label in both))
+            pairs = (f"{word}/{label}" if word else label for word, label in both)
+            show(one_line(" ".join(pairs)))
 
 
 def _predicted(
-    task: str, path: Path, file: Path, sequence: str | None, group: str | None
+    task: str,
+    path: Path,
+    file: Path,
+    sequence: str | None,
+    group: str | None,
+    reading: NumberSettings,
 ) -> tuple[tuple[str, ...], Sequences, Tensor]:
     """(labels, the file's sequences, the probabilities [N, C] or of all steps [S, C])."""
     run, _ = open_run(path)
@@ -87,10 +110,10 @@ def _predicted(
     encoding = loaded.problem.encoding
     assert isinstance(encoding, Encoding)
     torch.set_num_threads(1)  # the batches are small
-    settings = labelled_settings(run)
     wanted: dict[str, Any] = {"sequence": sequence, "group": group}
+    settings = labelled_settings(run)
     settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
-    sequences = read_sequences(file, settings, labelled=False)
+    sequences = read_for(run, encoding, file, settings, reading, per_step=task == "tag")
     outputs = predict(loaded.model, encoding.samples(sequences))
     return encoding.labels, sequences, outputs.softmax(-1)
 

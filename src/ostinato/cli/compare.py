@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
+from ostinato.cli.files import SECTION
 from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, settled, with_settings, without
 from ostinato.cli.page import leave_page, note_command
@@ -103,7 +104,8 @@ def _train(
     job = JOBS[recipe.name]
     task: Any = job.build(run, config)
     assert isinstance(task, SupervisedTask)
-    run.write_config({**config, "source": task.problem.summary})
+    run.write_config({**config, "source": task.problem.summary, SECTION: dict(task.problem.read)})
+    comparison.say_once(task.problem.said, as_json=as_json)
     settings = TrainSettings(**config["train"])
     title = f"{contestant.name}, seed {seed}"
     if not as_json:

@@ -88,6 +88,14 @@ class Comparison:
         self.diverged: list[dict[str, Any]] = []
         self.baseline: dict[str, float] = {}
         self._curve = ("loss", "loss")
+        self._said: set[str] = set()
+
+    def say_once(self, lines: Sequence[str], *, as_json: bool) -> None:
+        """Say what was decided about the file that all read, the first time."""
+        for line in lines:
+            if line not in self._said:
+                say(line, as_json=as_json)
+        self._said |= set(lines)
 
     def add(
         self, contestant: Contestant, seed: int, run: Run, task: SupervisedTask, solver: Solver

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ostinato.cli.code import AllowCode
+from ostinato.cli.files import refuse_without_file
 from ostinato.cli.job import Job, Reading, open_run
 from ostinato.cli.jobs import JOBS, job_of
+from ostinato.cli.options import with_settings
+from ostinato.cli.places import Places
 from ostinato.cli.screen import say, show
-from ostinato.data import atomic
+from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
 from ostinato.train import Run, RunError
 
 
+@with_settings(reading=ReadSettings, places=Places)
 def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
@@ -26,8 +31,8 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Texts, or one table with labels, as the run has learned from, or one with newer "
-            "rows of its series; without any, what the run has held out.",
+            help="Texts, one table with labels or pairs as the run has learned from, or one with "
+            "newer rows of its series; without any, what the run has held out.",
         ),
     ] = None,
     *,
@@ -39,7 +44,6 @@ def evaluate(
             "the state is carried from its first character to its last.",
         ),
     ] = 1,
-    encoding: Annotated[str, typer.Option(help="The encoding of texts.")] = "utf-8",
     curves: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
@@ -55,6 +59,8 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     allow_code: AllowCode = False,
+    reading: ReadSettings,
+    places: Places,
 ) -> None:
     """Measure the best weights of a run: the figures of its task, on held-out data or on files.
 
@@ -68,10 +74,11 @@ def evaluate(
             str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
     _check_options(job, pictures=pictures, stochastic=stochastic)
+    _check_files(job, {**reading.given(), **places.given()}, paths)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    reading = Reading(columns, encoding, pictures, stochastic)
-    figures, said = job.evaluate(opened, checkpoint, paths or [], reading)
+    how = Reading(columns, pictures, stochastic, files=reading, places=places.given())
+    figures, said = job.evaluate(opened, checkpoint, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
@@ -86,6 +93,17 @@ def _check_options(job: Job, **options: Path | bool | None) -> None:
             raise ArgumentError(
                 f"--{name}", wanted=f"a run of {' or '.join(known)}", got=f"one of {job.name}"
             )
+
+
+def _check_files(job: Job, given: Mapping[str, Any], paths: list[Path] | None) -> None:
+    """Raise ArgumentError for a flag about files that means nothing for this task, or has none."""
+    for name in given:
+        if name not in job.reads:
+            known = [other.name for other in JOBS.values() if name in other.reads]
+            raise ArgumentError(
+                name, wanted=f"a run of {', '.join(known)}", got=f"one of {job.name}"
+            )
+    refuse_without_file(given, paths)
 
 
 def write_curves(run: Run, path: Path) -> None:

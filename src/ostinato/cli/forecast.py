@@ -10,15 +10,19 @@ import numpy as np
 import typer
 
 from ostinato.cli.code import AllowCode
+from ostinato.cli.files import refuse_without_file
 from ostinato.cli.job import open_run
+from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note, say, show
 from ostinato.cli.series_job import load, with_newer
 from ostinato.cli.table import table
+from ostinato.data import ReadSettings
 from ostinato.errors import ArgumentError
-from ostinato.series import Forecast, draw_forecast
+from ostinato.series import Forecast, History, draw_forecast
 from ostinato.series import forecast as forecast_series
 
 
+@with_settings(reading=ReadSettings)
 def forecast(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of series, or one of its checkpoint files.")
@@ -51,6 +55,14 @@ def forecast(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a step.")] = False,
     allow_code: AllowCode = False,
+    time: Annotated[
+        str | None, typer.Option(help="The column of times, where it is not that of the run.")
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(help="The column that names the series, where it is not that of the run."),
+    ] = None,
+    reading: ReadSettings,
 ) -> None:
     """Forecast the steps after a series with the best weights of a run.
 
@@ -59,12 +71,14 @@ def forecast(
     """
     for flag, written in (("--csv", to_csv), ("--plot", plot)):
         _check_folder(flag, written)
+    places = {name: v for name, v in (("time", time), ("series", series)) if v is not None}
+    refuse_without_file({**reading.given(), **places}, path)
     task, (opened, _) = load(run), open_run(run)
-    history = task.history if path is None else with_newer(task, opened, path)
+    history = task.history if path is None else with_newer(task, opened, path, reading, places)
     said = forecast_series(
         task.model,
         history,
-        steps or task.settings.horizon or 1,
+        steps or _usual_steps(history, task.settings.horizon or 1),
         since=task.split.border,
         coverage=coverage or task.settings.coverage,
     )
@@ -79,6 +93,12 @@ def forecast(
     _tell_unknown(said)
     for written in filter(None, (to_csv, plot)):
         say(f"written: {written}", as_json=as_json)
+
+
+def _usual_steps(history: History, horizon: int) -> int:
+    """The horizon of a run, or as many steps of it as all is known of."""
+    ahead = history.series.num_ahead
+    return horizon if ahead is None else max(1, min(horizon, ahead))
 
 
 def _check_folder(flag: str, path: Path | None) -> None:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ostinato._judging import judging
 from ostinato.data import Samples
-from ostinato.data.timeline import in_words
 from ostinato.report import Activations, run_and_record
 from ostinato.seq2seq import Seq2SeqTask
 from ostinato.series import SeriesTask
@@ -129,19 +128,20 @@ def _steps(task: SupervisedTask, one: Samples) -> dict[str, Sequence[str]]:
 
 
 def of_series(task: SeriesTask) -> Activations:
-    """Over the last steps of the series, after reading those before."""
-    steps = task.history.steps[-(_STEPS + _BEFORE) :]
+    """Over the last steps of the series, the first of many, after reading those before."""
+    steps = task.history.inputs[-(_STEPS + _BEFORE) :, :1]
     with judging(task.model):
-        _, layers = run_and_record(task.model, steps[:, None].to(task.device))
-    count = min(_STEPS, len(steps))
-    times = task.series.times[-count:]
-    dates = [in_words(time) if n % _EVERY == 0 else "" for n, time in enumerate(times)]
-    lag, columns = task.history.lag, len(task.series.columns)
+        _, layers = run_and_record(task.model, steps.to(task.device))
+    count, series = min(_STEPS, len(steps)), task.series
+    times = series.times[-count:]
+    dates = [series.tell(time) if n % _EVERY == 0 else "" for n, time in enumerate(times)]
+    lag, columns = task.history.lag, len(series.targets)
     read = f"the change over {lag}" if lag else "the values"
+    of = f" of {series.names[0]}" if series.names else ""
     return Activations(
-        f"The last {count} steps of {', '.join(task.series.columns)}; the input is {read}, scaled.",
+        f"The last {count} steps of {', '.join(series.targets)}{of}; the input is {read}, scaled.",
         _named([layer[-count:, 0].cpu() for layer in layers]),
-        steps[-count:, :columns],
+        steps[-count:, 0, :columns],
         {"time": dates},
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato.cli.code import AllowCode
+from ostinato.cli.files import SECTION
 from ostinato.cli.job import open_run, train_settings
 from ostinato.cli.jobs import job_of
 from ostinato.data.visible import visible
@@ -50,6 +51,7 @@ def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     if result := run.read_result():
         yield "result", _figures(result)
     for name in (
+        SECTION,
         "corpus",
         "table",
         "forecast",

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ostinato.cli.code import allow_code
-from ostinato.data import Settings
+from ostinato.data import ReadSettings, Settings
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings, load_weights
 from ostinato.train.randomness import seed_everything
@@ -27,9 +27,10 @@ class Reading:
     """How a run is measured, and how the files are read that it is measured on."""
 
     columns: int = 1
-    encoding: str = "utf-8"
     pictures: Path | None = None
     stochastic: bool = False
+    files: ReadSettings = field(default_factory=ReadSettings)
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Job:
     """The command to be told at the end of a training."""
     options: tuple[str, ...] = ()
     """What `evaluate` takes for this task of ``pictures`` and ``stochastic``, which few have."""
+    reads: Collection[str] = ()
+    """Which of the flags about files and columns `evaluate` takes for this task."""
     activations: Callable[[Task], Activations] | None = None
     """What the hidden units do over a held-out sequence, for the page of a run."""
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])

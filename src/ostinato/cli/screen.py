@@ -30,6 +30,15 @@ def show(text: str, end: str = "\n") -> None:
     sys.stdout.flush()
 
 
+# What would begin a new line, on a screen or in a program that reads lines.
+_LINE_ENDS = {ord(mark): repr(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
+
+
+def one_line(text: str) -> str:
+    """A text with its line ends written as Python does, such as ``\\n``."""
+    return text.translate(_LINE_ENDS)
+
+
 def note(text: str) -> None:
     """Print a remark that is not part of the result."""
     print(f"note: {visible(text)}", file=sys.stderr, flush=True)

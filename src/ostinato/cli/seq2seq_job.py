@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.cli.files import PAIR_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_pairs
 from ostinato.cli.job import (
     Job,
@@ -20,7 +21,6 @@ from ostinato.cli.job import (
     train_settings,
 )
 from ostinato.data import BatchSettings
-from ostinato.errors import ArgumentError
 from ostinato.seq2seq import (
     EncoderDecoder,
     PairData,
@@ -84,10 +84,11 @@ def load(path: Path) -> Seq2SeqTask:
 def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
     """The figures on what is held out, or on the pairs of a table."""
     task = load(checkpoint or run.folder)
-    if len(paths) > 1:
-        raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
     if paths:
-        task.held_out = read_pairs(paths[0], pair_settings(run))
+        reader = reader_of(run, reading.files)
+        settings = pair_settings(run).replace(**reading.places)
+        task.held_out = read_pairs(paths, settings, reader=reader)
+        note_decisions(reader)
     return task.conclude()
 
 
@@ -113,6 +114,7 @@ SEQ2SEQ = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato translate {run} --text '...'",
+    reads=PAIR_FLAGS,
     activations=of_pairs,  # pyright: ignore[reportArgumentType]
     defaults={
         "pairs": PairSettings(),

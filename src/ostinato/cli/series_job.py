@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ostinato import explain
+from ostinato.cli.files import SECTION, SERIES_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_series
 from ostinato.cli.job import (
     Job,
@@ -22,8 +22,10 @@ from ostinato.cli.job import (
     train_settings,
 )
 from ostinato.cli.table import table
-from ostinato.data import Series, WindowSettings, read_series
-from ostinato.data.timeline import in_words
+from ostinato.data import ReadSettings, Series, WindowSettings
+from ostinato.data.series_tables import observe
+from ostinato.data.source import source_words
+from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
 from ostinato.series import (
     Evaluation,
@@ -47,6 +49,8 @@ TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=5
 
 # Forecasts that the picture of the test part shows one after another.
 _PIECES = 4
+# Series of which the figures are told each.
+_EACH = 20
 
 
 def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
@@ -57,7 +61,8 @@ def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
     model = SeriesModelSettings.from_dict(section(config, "model", run), where)
     series = load_series(series_path(run))
     set_up(training)
-    made = Forecaster(len(series.columns), model).to(training.torch_device())
+    made = Forecaster(len(series.targets), model, known=series.num_known)
+    made = made.to(training.torch_device())
     return SeriesTask(made, series, settings, windows, seed=training.seed, folder=run.folder)
 
 
@@ -79,6 +84,8 @@ def conclude(task: SeriesTask) -> Judged:
     found = task.evaluate()
     if task.folder is not None:
         found.write(task.folder / "backtest.csv")
+        if task.series.names:
+            found.write_each(task.folder / "series.csv", task.series)
         title = "forecasts of the test part, one after another"
         draw_test(task.folder / "forecast.png", task.series, pieces(task, found), title)
     return found.figures(), tell(found, task.series, task.split.test)
@@ -95,6 +102,7 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
             task.series.times[origin : origin + horizon],
             values[: count - origin, number],
             found.widths[: count - origin],
+            task.series,
         )
         for number, origin in enumerate(origins)
     ]
@@ -102,7 +110,7 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
 
 def tell(found: Evaluation, series: Series, test: int) -> str:
     """An evaluation in words and tables."""
-    first, last = in_words(series.times[test]), in_words(series.times[-1])
+    first, last = series.tell(series.times[test]), series.tell(series.times[-1])
     repeated = "value" if found.season == 1 else f"{found.season} values"
     ahead = table(found.heads(), found.rows("mase"))
     names = list(found.tested.errors)
@@ -111,9 +119,24 @@ def tell(found: Evaluation, series: Series, test: int) -> str:
         ["all steps ahead", "MAE", "RMSE", "MASE"],
         [[name, score.mae, score.rmse, score.mase] for name, score in scores],
     )
+    each = ""
+    if series.names:
+        heads, rows = found.each(series)
+        each = f"{_tell_each(heads, rows)}\n\n"
     return (
         f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating the "
-        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n{_tell_coverage(found)}"
+        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n{each}{_tell_coverage(found)}"
+    )
+
+
+def _tell_each(heads: list[str], rows: list[list[str | float]]) -> str:
+    """The MASE of each of many series; of more than fit, of those that are forecast worst."""
+    if len(rows) <= _EACH:
+        return f"MASE of each series:\n\n{table(heads, rows)}"
+    worst = sorted(rows, key=lambda row: -float(row[1]) if row[1] == row[1] else 0.0)[:_EACH]
+    return (
+        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):"
+        f"\n\n{table(heads, worst)}"
     )
 
 
@@ -130,12 +153,24 @@ def load(path: Path) -> SeriesTask:
     return task
 
 
-def with_newer(task: SeriesTask, run: Run, path: Path) -> History:
-    """The history of a task, gone on with what a file has."""
-    settings = section(run.read_config(), "table", run)
+def with_newer(
+    task: SeriesTask, run: Run, path: Path, given: ReadSettings, places: Mapping[str, str]
+) -> History:
+    """The history of a task, gone on with what a file has, which is read as the run's was."""
+    settings, reader = section(run.read_config(), "table", run), reader_of(run, given)
     place = TableSettings.from_dict(settings, str(run.config_path))
-    newer = read_series(path, time=place.time, columns=task.series.columns)
-    series = joined(task.series, newer, str(path))
+    old, time = task.series, run.read_config().get(SECTION, {}).get("time", place.time)
+    newer = observe(
+        path,
+        places.get("time", time),
+        old.targets,
+        words(places.get("series", place.series)),
+        words(place.known),
+        reader,
+        before=old,
+    )
+    note_decisions(reader)
+    series = joined(old, newer, source_words(path))
     return History(series, task.history.scale, task.history.lag)
 
 
@@ -148,21 +183,19 @@ def evaluate_run(
         return conclude(task)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
-    history, test = with_newer(task, run, paths[0]), len(task.series)
+    history, test = with_newer(task, run, paths[0], reading.files, reading.places), len(task.series)
     found = evaluate(task.model, history, task.settings, border=task.split.border, test=test)
     return found.figures(), tell(found, history.series, test)
 
 
 def explain_model(task: SeriesTask) -> str:
     """Which backend runs what of the model, on a window of the series."""
-    window = next(task.batches(0, 0)).to(task.device)
-    return str(explain(task.model, torch.cat([window.xs, window.seen], dim=-1)))
+    return str(explain(task.model, next(task.batches(0, 0)).to(task.device).inputs))
 
 
 def drawn(task: SeriesTask) -> tuple[nn.Module, Tensor]:
     """The model, and a step of two windows."""
-    window = next(task.batches(0, 0))
-    return task.model, torch.cat([window.xs, window.seen], dim=-1)[0, :2]
+    return task.model, next(task.batches(0, 0)).inputs[0, :2]
 
 
 SERIES = Job(
@@ -174,6 +207,7 @@ SERIES = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato forecast {run}",
+    reads=SERIES_FLAGS,
     activations=of_series,  # pyright: ignore[reportArgumentType]
     defaults={
         "table": TableSettings(),

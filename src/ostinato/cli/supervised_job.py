@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ostinato.cli.files import LABEL_FLAGS, note_decisions, reader_of
 from ostinato.cli.hidden import of_sequence
 from ostinato.cli.job import (
     Job,
@@ -19,7 +20,14 @@ from ostinato.cli.job import (
     set_up,
     train_settings,
 )
-from ostinato.data import BatchSettings, LabelledSettings, read_sequences
+from ostinato.data import (
+    BatchSettings,
+    Encoding,
+    FileSettings,
+    LabelledSettings,
+    Sequences,
+    read_sequences,
+)
 from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
 from ostinato.tasks import (
@@ -95,12 +103,14 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     """The figures on what is held out, or on a table with labels."""
     task = load(checkpoint or run.folder, stochastic=reading.stochastic)
     if paths:
-        task = _on_file(task, run, paths)
+        task = _on_file(task, run, paths, reading)
     task.folder = reading.pictures  # those in the run belong to the end of its training
     return task.conclude()
 
 
-def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> SupervisedTask:
+def _on_file(
+    task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
+) -> SupervisedTask:
     encoding = task.problem.encoding
     if encoding is None or len(paths) > 1:
         raise ArgumentError(
@@ -110,9 +120,37 @@ def _on_file(task: SupervisedTask, run: Run, paths: Sequence[Path]) -> Supervise
             remedy="Without a file, the run is measured on what it has held out.",
         )
     per_step = task.problem.train.per_step
-    settings = labelled_settings(run)
-    samples = encoding.samples(read_sequences(paths[0], settings, per_step=per_step))
-    return SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
+    settings = labelled_settings(run).replace(**reading.places)
+    sequences = read_for(
+        run, encoding, paths[0], settings, reading.files, per_step=per_step, labelled=True
+    )
+    return SupervisedTask(
+        task.name, task.model, task.problem.on(encoding.samples(sequences)), seed=0
+    )
+
+
+def read_for(
+    run: Run,
+    encoding: Encoding,
+    path: Path,
+    settings: LabelledSettings,
+    given: FileSettings,
+    *,
+    per_step: bool,
+    labelled: bool = False,
+) -> Sequences:
+    """The sequences of another file for a run, read as the run's own file was."""
+    reader = reader_of(run, given)
+    sequences = read_sequences(
+        path,
+        settings,
+        per_step=per_step,
+        labelled=labelled,
+        words=encoding.vocabulary is not None,
+        reader=reader,
+    )
+    note_decisions(reader)
+    return sequences
 
 
 def labelled_settings(run: Run) -> LabelledSettings:
@@ -151,6 +189,7 @@ def job_for(recipe: Recipe) -> Job:
         drawn,  # pyright: ignore[reportArgumentType]
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
+        LABEL_FLAGS if recipe.reads_columns else (),
         # pictures tell more of a model that looks at pieces of an image
         activations=of_sequence if recipe.make is sequence_model else None,  # pyright: ignore
         defaults={

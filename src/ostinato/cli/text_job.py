@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
+from ostinato.cli.files import SECTION, TEXT_FLAGS
 from ostinato.cli.hidden import of_text, of_windows
 from ostinato.cli.job import (
     Job,
@@ -26,6 +27,7 @@ from ostinato.cli.job import (
 )
 from ostinato.cli.screen import note
 from ostinato.data import ColumnSettings, Settings
+from ostinato.data.reading import fitting_encoding
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
@@ -164,7 +166,12 @@ def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: 
     if not paths:
         return _judged(corpus, lambda part: measure(*corpus.part(part)))
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        documents = files(list(paths), reading.encoding)
+        given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
+        documents = [
+            document
+            for path in paths
+            for document in files([path], given or fitting_encoding(path, usual), say=note)
+        ]
         text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
         if text.unknown:
             note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")
@@ -221,6 +228,7 @@ TEXT = Job(
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn,  # pyright: ignore[reportArgumentType]
     "ostinato sample {run}",
+    reads=TEXT_FLAGS,
     activations=of_text,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )
@@ -232,6 +240,7 @@ BIDIRECTIONAL = Job(
     evaluate,
     explain_model,  # pyright: ignore[reportArgumentType]
     drawn_windows,  # pyright: ignore[reportArgumentType]
+    reads=TEXT_FLAGS,
     activations=of_windows,  # pyright: ignore[reportArgumentType]
     defaults=_DEFAULTS,
 )

@@ -9,11 +9,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import say
 from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.cli.training import train_run
-from ostinato.data import BatchSettings, Settings
+from ostinato.data import BatchSettings, Reader, Settings
+from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import (
     EXAMPLES,
@@ -32,12 +34,13 @@ Some = TypeVar("Some", bound=Settings)
 @with_settings(pairs=PairSettings, model=Seq2SeqModelSettings, batches=BATCHES, training=TRAINING)
 def seq2seq(
     context: typer.Context,
-    path: Annotated[
-        Path | None,
+    paths: Annotated[
+        list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="A table with a pair in each row: CSV, TSV, Parquet or JSON lines. Without one: "
-            "dates as people write them, to be said as 1998-05-03.",
+            help="A table with a pair in each row (CSV and its like, Parquet, JSON lines), or two "
+            "texts whose lines are pairs. Without one: dates as people write them, to be said as "
+            "1998-05-03.",
         ),
     ] = None,
     *,
@@ -70,21 +73,26 @@ def seq2seq(
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
     check_training(context, training)
+    path = paths[0] if paths else None
     name = _example(context, path, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
+    reader = Reader(pairs)
+    for path in paths or []:
+        announce(path, as_json=as_json)
     if name is None:
-        assert path is not None
-        data = PairData.split(read_pairs(path, pairs), pairs, source=str(path))
+        source = ", ".join(map(source_words, paths or []))
+        data = PairData.split(read_pairs(paths or [], pairs, reader=reader), pairs, source=source)
     else:
-        data = EXAMPLES[name].make(pairs)
+        source, data = f"example {name}", EXAMPLES[name].make(pairs)
     directory = Run.create(SEQ2SEQ.name, run)
     with directory.beginning():
         data.save(pairs_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
-            "source": str(path) if path else f"example {name}",
+            "source": source,
+            SECTION: reader.decided.given() if name is None else {},
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),
             "batches": batches.as_dict(),
@@ -92,7 +100,8 @@ def seq2seq(
         }
         task = SEQ2SEQ.build(directory, config)
         directory.write_config(config)
-    say(data.summary(), as_json=as_json)
+    for line in [*reader.said, data.summary()]:
+        say(line, as_json=as_json)
     train_run(directory, SEQ2SEQ, task, training, as_json=as_json)
 
 

@@ -8,13 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.screen import note, say
 from ostinato.cli.series_job import SERIES, TRAINING, series_path
 from ostinato.cli.training import train_run
-from ostinato.data import Series, WindowSettings, read_series
+from ostinato.data import Reader, Series, WindowSettings, read_series
 from ostinato.data.bundled import carbon_dioxide
 from ostinato.data.problems import bells, cosine
+from ostinato.data.source import source_words
+from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
 from ostinato.series import (
     ForecastSettings,
@@ -23,8 +26,12 @@ from ostinato.series import (
     resolve,
     save_series,
     split,
+    with_enough,
 )
 from ostinato.train import Run, TrainSettings
+
+# Series that are named where they are left out.
+_SHOWN = 5
 
 EXAMPLES = {"co2": carbon_dioxide, "bells": bells, "cosine": cosine}
 
@@ -78,18 +85,25 @@ def series(
     """
     check_training(context, training)
     training = settled(context, training)
-    made = _series(path, example, table)
+    reader = Reader(table)
+    if path is not None:
+        announce(path, as_json=as_json)
+    made = _series(path, example, table, reader)
+    made, short = with_enough(made, split(made, forecast.held_out).border)
+    if short:
+        reader.say(f"{path}: left out, as they have too little to learn from: {_named(short)}")
     forecast = resolve(made, forecast)
     parts = split(made, forecast.held_out)
     if not given(context, "bptt"):
-        batches = _fitting(batches, parts.border)
+        batches = _fitting(batches, parts.border * made.num_series)
     directory = Run.create("series", run)
     with directory.beginning():
         save_series(made, series_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SERIES.name,
-            "source": str(path) if path else f"example {example or 'co2'}",
+            "source": source_words(path) if path else f"example {example or 'co2'}",
+            SECTION: {**reader.decided.given(), **reader.found} if path else {},
             "table": table.as_dict(),
             "forecast": forecast.as_dict(),
             "model": model.as_dict(),
@@ -98,11 +112,17 @@ def series(
         }
         task = SERIES.build(directory, config)
         directory.write_config(config)
-    say(f"{made.summary()}; {parts.summary(made)}", as_json=as_json)
+    for line in [*reader.said, f"{made.summary()}; {parts.summary(made)}"]:
+        say(line, as_json=as_json)
     train_run(directory, SERIES, task, training, as_json=as_json)
 
 
-def _series(path: Path | None, example: str | None, table: TableSettings) -> Series:
+def _named(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+
+
+def _series(path: Path | None, example: str | None, table: TableSettings, reader: Reader) -> Series:
     if path is not None and example is not None:
         raise ArgumentError(
             "--example",
@@ -111,11 +131,21 @@ def _series(path: Path | None, example: str | None, table: TableSettings) -> Ser
             remedy="Leave one of them out.",
         )
     if path is not None:
-        made = read_series(path, time=table.time, columns=table.names)
+        made = read_series(
+            path,
+            time=table.time,
+            columns=table.names,
+            series=words(table.series),
+            known=words(table.known),
+            reader=reader,
+        )
         if table.time is None and made.times.dtype.kind in "iu":
-            note(f"{path} has no column of dates: its rows are taken as steps (--time names one)")
+            note(
+                f"{source_words(path)} has no column of dates: its rows are taken as steps (--time "
+                "names one)"
+            )
         return made
-    if table.columns is not None or table.time is not None:
+    if table != TableSettings():
         raise ArgumentError(
             "FILE",
             wanted="the table that --columns and --time are about",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato.cli.files import SECTION, announce
 from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, given, settled, with_path, with_settings, without
 from ostinato.cli.screen import say
@@ -17,6 +18,7 @@ from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings
 from ostinato.data.files import suggestion
 from ostinato.data.settings import Settings
+from ostinato.data.source import STDIN
 from ostinato.errors import ArgumentError
 from ostinato.tasks import CellSettings, Recipe
 from ostinato.train import Run, TrainSettings
@@ -83,7 +85,7 @@ def help_of(recipe: Recipe) -> str:
 
 def check_source(context: typer.Context, recipe: Recipe, source: Path | None) -> None:
     """Raise ArgumentError for a path that is not there, and for its flags without it."""
-    if source is not None and not source.exists():
+    if source is not None and source != STDIN and not source.exists():
         raise ArgumentError(
             "FILE" if recipe.reads_columns else "FOLDER",
             wanted="a path that is there",
@@ -114,7 +116,7 @@ def config_of(
     return {
         "ostinato": __version__,
         "task": recipe.name,
-        "file": None if source is None else str(source.resolve()),
+        "file": None if source is None else str(source if source == STDIN else source.resolve()),
         "data": data.as_dict(),
         "model": model.as_dict(),
         "batches": batches.as_dict(),
@@ -133,8 +135,12 @@ def begin(
     """Make the run and train it."""
     run = Run.create(recipe.name, folder)
     job = JOBS[recipe.name]
+    if config["file"] is not None:
+        announce(Path(config["file"]), as_json=as_json)
     with run.beginning():
         task: Any = job.build(run, config)
-        run.write_config({**config, "source": task.problem.summary})
-    say(task.problem.summary, as_json=as_json)
+        problem = task.problem
+        run.write_config({**config, "source": problem.summary, SECTION: dict(problem.read)})
+    for line in [*problem.said, problem.summary]:
+        say(line, as_json=as_json)
     train_run(run, job, task, training, as_json=as_json)

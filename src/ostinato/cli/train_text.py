@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato.cli.files import SECTION, teller
 from ostinato.cli.options import check_training, given, settled, with_settings
 from ostinato.cli.reading import watched
 from ostinato.cli.screen import say
 from ostinato.cli.text_job import COLUMNS, TRAINING, job_for
 from ostinato.cli.training import train_run
 from ostinato.data import ColumnSettings, existing_file, treebank_files
+from ostinato.data.reading import check_encoding
 from ostinato.errors import ArgumentError
 from ostinato.text import (
     Corpus,
@@ -38,9 +40,9 @@ def text(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Text files, each a document, or a folder with ptb.train.txt, ptb.valid.txt and "
-            "ptb.test.txt. Without any: the reference of the Python language, which comes with "
-            "Python.",
+            help="Text files, each a document, .gz or not; folders of them; - for standard input; "
+            "or a folder with ptb.train.txt, ptb.valid.txt and ptb.test.txt. Without any: the "
+            "reference of the Python language, which comes with Python.",
         ),
     ] = None,
     *,
@@ -60,7 +62,12 @@ def text(
         Path | None,
         typer.Option(metavar="FILE", help="Measure the trained model on this text as well."),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="The encoding of the files.")] = "utf-8",
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            help="The encoding of the files; by default what a byte order mark says, or utf-8."
+        ),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/text-001, and so on."),
@@ -96,8 +103,10 @@ def text(
             got=f"{text.held_out} and {validation}",
             remedy="Leave one of them out.",
         )
+    if encoding is not None:
+        check_encoding(encoding)
     parts = Parts(
-        _documents(paths or [], corpus, encoding),
+        _documents(paths or [], corpus, encoding, as_json=as_json),
         *(files([path], encoding) if path else [] for path in (validation, test)),
     )
     job, directory = job_for(model), Run.create("text", run)
@@ -110,6 +119,7 @@ def text(
             "ostinato": __version__,
             "task": job.name,
             "source": made.counts.name,
+            SECTION: {"encoding": encoding},
             "corpus": text.as_dict(),
             "model": model.as_dict(),
             "columns": batches.as_dict(),
@@ -135,9 +145,11 @@ def _treebank(paths: list[Path], other: object) -> tuple[list[Path], Path, Path]
     return [train], valid, test
 
 
-def _documents(paths: list[Path], corpus: str | None, encoding: str) -> list[Document]:
+def _documents(
+    paths: list[Path], corpus: str | None, encoding: str | None, *, as_json: bool
+) -> list[Document]:
     if corpus is None:
-        return files(paths, encoding) if paths else default_text()
+        return files(paths, encoding, say=teller(as_json=as_json)) if paths else default_text()
     if paths:
         raise ArgumentError(
             "--corpus",

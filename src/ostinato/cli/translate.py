@@ -9,10 +9,12 @@ import torch
 import typer
 
 from ostinato.cli.code import AllowCode
+from ostinato.cli.files import note_decisions, reader_of, refuse_without_file
 from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import note, show
+from ostinato.cli.screen import note, one_line, show
 from ostinato.cli.seq2seq_job import load, pair_settings
+from ostinato.data import FileSettings
 from ostinato.data.visible import json_line
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
@@ -21,7 +23,7 @@ from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_searc
 _ROWS = 50
 
 
-@with_settings(search=SearchSettings)
+@with_settings(search=SearchSettings, reading=FileSettings)
 def translate(
     run: Annotated[
         Path,
@@ -29,7 +31,11 @@ def translate(
     ],
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="A table with a source in each row."),
+        typer.Argument(
+            metavar="FILE",
+            help="A table with a source in each row; or a text, or - (standard input), with one a "
+            "line.",
+        ),
     ] = None,
     *,
     text: Annotated[
@@ -43,13 +49,15 @@ def translate(
     ] = False,
     allow_code: AllowCode = False,
     search: SearchSettings,
+    reading: FileSettings,
 ) -> None:
     """Turn sources into targets with the best weights of a run, by beam search.
 
     One line for each output: with --best above 1, its source's number and its log-probability too.
+    Line ends in an output are written as \\\\n; --json has them as they are.
     """
     task = load(run)
-    texts = _texts(run, path, text or [], source)
+    texts = _texts(run, path, text or [], source, reading)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
@@ -61,17 +69,24 @@ def translate(
             show(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
 
 
-def _texts(run: Path, path: Path | None, texts: list[str], source: str | None) -> list[str]:
+def _texts(
+    run: Path, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
+) -> list[str]:
     if (path is None) == (not texts):
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
         raise ArgumentError("FILE", wanted="either a table of sources or --text", got=got)
     if path is None:
+        refuse_without_file(reading.given(), path)
         if source is not None:
             raise ArgumentError(
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    return read_sources(path, source or pair_settings(open_run(run)[0]).source)
+    opened, _ = open_run(run)
+    reader = reader_of(opened, reading)
+    found = read_sources(path, source or pair_settings(opened).source, reader=reader)
+    note_decisions(reader)
+    return found
 
 
 def _tell_unknown(task: Seq2SeqTask, texts: list[str]) -> None:
@@ -95,5 +110,5 @@ def _told(
         record = {"row": row + 1, "source": source, "outputs": outputs}
         return json_line(record)
     if best == 1:
-        return texts[0][0]
-    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {text}" for text, chance in texts)
+        return one_line(texts[0][0])
+    return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {one_line(text)}" for text, chance in texts)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from ostinato import _tree
 from ostinato.cell import Cell
 from ostinato.typing import State, Tree
 
@@ -39,7 +40,8 @@ class Composite(Cell):
 
 def step(cell: Cell, x: Tree, state: State) -> tuple[Tree, State]:
     """The `Run` of a single time step."""
-    return cell(x, state)
+    y, after = cell(x, state)
+    return _tree.apart(y, after), after
 
 
 class Wrapper(Composite):

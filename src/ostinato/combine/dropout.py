@@ -15,7 +15,7 @@ from ostinato.cell import Cell
 from ostinato.cells.gated import GatedCell, check_size
 from ostinato.combine.composite import Composite, Run, Wrapper
 from ostinato.errors import ArgumentError, StateError
-from ostinato.typing import State, Tree
+from ostinato.typing import State, Tree, is_real
 
 
 class Held(NamedTuple):
@@ -37,7 +37,7 @@ def keep_masks(fresh: State, state: State) -> State:
 
 def check_probability(argument: str, p: float) -> None:
     """Raise ArgumentError where p is not in [0, 1)."""
-    if not isinstance(p, (int, float)) or not 0 <= p < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_real(p) or not 0 <= p < 1:
         raise ArgumentError(
             argument,
             wanted="a probability of at least 0 and less than 1",

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, TypeAlias, cast, final
 
 from torch import Tensor, nn
 
+from ostinato import _tree
 from ostinato.cell import Cell, check_module, zeros
 from ostinato.errors import ArgumentError, DtypeError
-from ostinato.typing import State, Tree
+from ostinato.typing import State, Tree, is_whole
 
 Sizes: TypeAlias = "int | list[int] | tuple[Sizes, ...]"
 """The width of a tensor [B, H], the sizes of one [B, ...], or a tuple with one for each."""
@@ -50,7 +51,7 @@ class Recurrence(Cell):
         self.module = module
         self.hidden_size = hidden_size
         size = None if isinstance(module, Cell) else getattr(module, "input_size", None)
-        self.input_size = size if isinstance(size, int) else None
+        self.input_size = int(size) if is_whole(size) else None
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
         def start(sizes: Sizes) -> Tree:
@@ -67,22 +68,32 @@ class Recurrence(Cell):
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
         if isinstance(self.module, Cell):
             made, inner = self.module((x, state.h), state.state)
-            y, h = self._output(made)
+            y, h = self._output(made, state.h)
             return y, Fed(h, inner)
-        return self._output(self.module(x, state))
+        return self._output(self.module(x, state), state)
 
-    def _output(self, made: object) -> tuple[Tree, Tree]:
+    def _output(self, made: object, before: Tree) -> tuple[Tree, Tree]:
         """y and h, from what the module returned."""
+        several: tuple[Tree, ...] = made if isinstance(made, tuple) else ()  # pyright: ignore
+        if len(several) == 2 and _tree.mismatch(before, several[1], "h") is None:
+            raise DtypeError(
+                "module",
+                wanted="a module (x, state) -> state",
+                got=f"{type(self.module).__name__}, which returned (y, state)",
+                remedy="That is a cell: make it a subclass of ostinato.Cell, with its "
+                "initial_state, and leave Recurrence out.",
+            )
         if isinstance(self.hidden_size, tuple) and isinstance(made, (tuple, list)):
             h = tuple(cast("tuple[Tree, ...]", made))
             return h[0], h
         if not isinstance(self.hidden_size, tuple) and isinstance(made, Tensor):
             return made, made
+        got = type(cast("object", made)).__name__
         wanted = "(h, ...) as its new state" if isinstance(self.hidden_size, tuple) else "h"
         raise DtypeError(
             "module",
             wanted=f"a module (x, state) -> {wanted}, for hidden_size={self.hidden_size}",
-            got=f"{type(self.module).__name__}, which returned {type(made).__name__}",
+            got=f"{type(self.module).__name__}, which returned {got}",
             remedy="Give hidden_size the structure of the module's state.",
         )
 
@@ -94,6 +105,6 @@ def positive(sizes: object) -> bool:
     """Whether these are sizes, and all at least 1."""
     if isinstance(sizes, (tuple, list)):
         several = cast("tuple[object, ...] | list[object]", sizes)
-        flat = isinstance(sizes, tuple) or all(isinstance(n, int) for n in several)
+        flat = isinstance(sizes, tuple) or all(is_whole(n) for n in several)
         return len(several) > 0 and flat and all(map(positive, several))
-    return isinstance(sizes, int) and not isinstance(sizes, bool) and sizes >= 1
+    return is_whole(sizes) and sizes >= 1

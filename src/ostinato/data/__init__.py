@@ -26,9 +26,17 @@ from ostinato.data.sentences import Sentences
 from ostinato.data.sentiment import Sentiment, SentimentSettings, read_sentiment140
 from ostinato.data.sequence_columns import Piece, SequenceColumns
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
-from ostinato.data.series import Series, read_series
+from ostinato.data.series import Series
+from ostinato.data.series_tables import read_series
 from ostinato.data.settings import Settings, setting
-from ostinato.data.tables import read_table
+from ostinato.data.tables import (
+    FileSettings,
+    NumberSettings,
+    Reader,
+    ReadSettings,
+    Table,
+    read_table,
+)
 from ostinato.data.tokens import TokenWriter, open_tokens
 from ostinato.data.treebank import Treebank, read_treebank, treebank_files
 from ostinato.data.vocabulary import Vocabulary
@@ -41,13 +49,17 @@ __all__ = [
     "ColumnSettings",
     "Columns",
     "Encoding",
+    "FileSettings",
     "ImageSettings",
     "Images",
     "Labelled",
     "LabelledSettings",
+    "NumberSettings",
     "PairBatch",
     "Pairs",
     "Piece",
+    "ReadSettings",
+    "Reader",
     "Samples",
     "Scale",
     "Sentences",
@@ -59,6 +71,7 @@ __all__ = [
     "SeriesData",
     "SeriesSettings",
     "Settings",
+    "Table",
     "TokenWriter",
     "Treebank",
     "Vocabulary",

@@ -33,21 +33,23 @@ class DamagedError(ValueError):
     """A file that `np.savez` has not written so; says why."""
 
 
-def read_arrays(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, names: Collection[str], *, optional: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """The arrays of these names that ``np.savez`` has written, without packing and pickles.
 
-    Raises DamagedError for anything else.
+    Those that are ``optional`` may be missing. Raises DamagedError for anything else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = {
                 member.filename.removesuffix(".npy"): member for member in archive.infolist()
             }
-            if members.keys() != set(names):
+            if not set(names) <= members.keys() <= {*names, *optional}:
                 raise DamagedError(f"its parts are {', '.join(members) or 'none'}")
             if any(each.compress_type != zipfile.ZIP_STORED for each in members.values()):
                 raise DamagedError("it is packed")
-            return {name: _array(archive.read(members[name])) for name in names}
+            return {name: _array(archive.read(member)) for name, member in members.items()}
     except DamagedError:
         raise
     except FileNotFoundError as error:

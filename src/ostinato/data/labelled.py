@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Self, final
 
@@ -13,6 +13,7 @@ import torch
 from ostinato.data.samples import Samples
 from ostinato.data.scaling import Scale
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
+from ostinato.data.tables.reader import Reader
 from ostinato.data.typed import check_fields
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
@@ -20,6 +21,7 @@ from ostinato.errors import ArgumentError
 # The target that torch's criteria leave out, for sequences without labels.
 NO_LABEL = -100
 _KINDS = {"words": list[str] | None, "scale": dict[str, list[float]] | None, "labels": list[str]}
+_KINDS["joint"] = str
 
 
 @final
@@ -28,12 +30,14 @@ class Encoding:
     """How words or numbers, and labels, become tensors: fitted once, kept with a model.
 
     ``vocabulary`` for words (0 <pad>, 1 <unk>) or ``scale`` for numbers; the other is None. The
-    classes are the places in ``labels``.
+    classes are the places in ``labels``. ``joint`` stands between the words of a text: nothing
+    between characters.
     """
 
     vocabulary: Vocabulary | None
     scale: Scale | None
     labels: tuple[str, ...]
+    joint: str = " "
 
     @classmethod
     def fit(cls, sequences: Sequences, learned: Samples, min_frequency: int = 1) -> Self:
@@ -94,6 +98,7 @@ class Encoding:
             "words": self.vocabulary and list(self.vocabulary.words),
             "scale": self.scale and self.scale.as_dict(),
             "labels": list(self.labels),
+            "joint": self.joint,
         }
 
     @classmethod
@@ -102,7 +107,9 @@ class Encoding:
 
         Raises ArgumentError for anything else.
         """
-        check_fields(source, values, _KINDS, wanted="the encoding of sequences")
+        check_fields(
+            source, values, _KINDS, wanted="the encoding of sequences", optional=("joint",)
+        )
         words, scale = values["words"], values["scale"]
         if (words is None) == (scale is None) or words == []:
             raise ArgumentError(source, wanted="either words or a scale", got="both or neither")
@@ -110,6 +117,7 @@ class Encoding:
             None if words is None else Vocabulary(words),
             None if scale is None else Scale.from_dict(scale, source),
             tuple(values["labels"]),
+            values.get("joint", " "),
         )
 
     def check(self, samples: Samples, source: str) -> None:
@@ -153,18 +161,22 @@ def read_labelled(
     *,
     per_step: bool = False,
     seed: int = 0,
+    reader: Reader | None = None,
 ) -> Labelled:
     """A file of labelled sequences (see `read_sequences`), split and encoded.
 
     A share of the sequences, drawn by the seed, is held out; the vocabulary, or the scale of the
-    numbers (mean 0, deviation 1), is that of the others. Raises what `read_sequences` raises.
+    numbers (mean 0, deviation 1), is that of the others. ``reader`` keeps what is decided about the
+    file. Raises what `read_sequences` raises.
     """
     settings = settings or LabelledSettings()
-    sequences = read_sequences(path, settings, per_step=per_step)
+    sequences = read_sequences(path, settings, per_step=per_step, reader=reader)
     assert sequences.labels is not None
     raw = _samples(sequences, sequences.steps, sequences.labels)
     learned, _ = raw.split(settings.held_out, seed=seed)
     encoding = Encoding.fit(sequences, learned, settings.min_frequency)
+    if settings.tokens == "char" and sequences.texts is not None:
+        encoding = replace(encoding, joint="")
     train, held_out = encoding.samples(sequences).split(settings.held_out, seed=seed)
     return Labelled(encoding, train, held_out)
 

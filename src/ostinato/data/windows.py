@@ -42,10 +42,11 @@ class WindowSettings(ColumnSettings):
 
 
 class Window(NamedTuple):
-    """T steps of B columns of a series: xs and, one step later, targets, both [T, B, C].
+    """T steps of B columns of series: xs and, one step later, targets, both [T, B, C].
 
-    ``seen`` and ``wanted``, bool [T, B, C], tell which of them are there; the others are 0. A model
-    over gaps reads both, ``torch.cat([xs, seen], dim=-1)``, and its loss counts what is wanted:
+    ``seen`` and ``wanted``, bool [T, B, C], tell which of them are there; the others are 0.
+    ``known`` [T, B, K] is what is known of the step of the targets, and ``resets``, bool [T, B],
+    the first step of another series. A model reads ``inputs``, and its loss counts what is wanted:
     ``((ys - targets) ** 2)[wanted].mean()``.
     """
 
@@ -53,6 +54,13 @@ class Window(NamedTuple):
     seen: Tensor
     targets: Tensor
     wanted: Tensor
+    known: Tensor
+    resets: Tensor
+
+    @property
+    def inputs(self) -> Tensor:
+        """What a model reads, [T, B, 2C + K]: values, whether they are there, what is known."""
+        return torch.cat([self.xs, self.seen, self.known], dim=-1)
 
     def to(self, device: torch.device | str) -> Window:
         """The window on a device."""
@@ -61,7 +69,9 @@ class Window(NamedTuple):
 
 @final
 class SeriesData:
-    """A series [N, C] as windows for training with a carried state, and as one for measuring.
+    """A series [N, C], or several, as windows for training with a carried state, and as one.
+
+    Several are read one after another, each from an empty state.
 
     Attributes: ``series``; ``border``, the number of the first held-out step; ``changes`` [N, C],
     the values or, with ``difference``, their changes; ``scale``, fitted on the changes before the
@@ -89,11 +99,8 @@ class SeriesData:
             )
         self.changes = difference(series.values, lag)
         self.scale = Scale.fit(self.changes[: self.border], series.columns)
-        seen = ~np.isnan(self.changes)
-        scaled = np.where(seen, self.scale.apply(self.changes), 0.0)
-        # Values and whether they are there side by side, to be cut together.
-        self._stream = np.concatenate([scaled, seen], axis=1).astype(np.float32)
-        train = self._stream[: self.border]
+        self._steps = steps_of(series, self.scale.apply(self.changes))
+        train = self._steps[: self.border].swapaxes(0, 1).reshape(-1, self._steps.shape[-1])
         self.columns = Columns(train, windows or WindowSettings(), seed=seed)
 
     def __len__(self) -> int:
@@ -106,16 +113,25 @@ class SeriesData:
         Each column goes on where its last window ended. An epoch's windows depend on the seed and
         on its number alone.
         """
-        return (_window(*parts) for parts in self.columns.batches(epoch, start))
+        return (self._window(*parts) for parts in self.columns.batches(epoch, start))
 
     def window(self, first: int, last: int) -> Window:
-        """Steps `first` to `last` - 1 and their targets as one column [last - first, 1, C].
+        """Steps `first` to `last` - 1 and their targets, a column for each series: [T, S, C].
 
         ``window(0, len(series) - 1)`` is all; its targets from number ``border - 1`` on are
         held out.
         """
-        cut = torch.from_numpy(self._stream[first : last + 1])[:, None]
-        return _window(cut[:-1], cut[1:])
+        cut = torch.from_numpy(self._steps[first : last + 1])
+        return self._window(cut[:-1], cut[1:])
+
+    def _window(self, inputs: Tensor, targets: Tensor) -> Window:
+        size = len(self.series.targets)
+        xs, seen, known, begins = inputs.split([size, size, self.series.num_known, 1], dim=-1)
+        targets, wanted, _, other = targets.split([size, size, self.series.num_known, 1], dim=-1)
+        # the step after the last one of a series is of another
+        return Window(
+            xs, seen.bool(), targets, (wanted * (1 - other)).bool(), known, begins[..., 0].bool()
+        )
 
     def values_at(self, scaled: np.ndarray, first: int) -> np.ndarray:
         """The values [n, ..., C] that predictions one step ahead mean, for steps `first` and on.
@@ -143,7 +159,19 @@ class SeriesData:
         return f"{self.series.summary()}; held out from {begin} on"
 
 
-def _window(inputs: Tensor, targets: Tensor) -> Window:
-    xs, seen = inputs.chunk(2, dim=-1)
-    targets, wanted = targets.chunk(2, dim=-1)
-    return Window(xs, seen.bool(), targets, wanted.bool())
+def steps_of(series: Series, scaled: np.ndarray) -> np.ndarray:
+    """The steps of S series [N, S, 2C + K + 1], float32, from their scaled changes [N, S * C].
+
+    Of each the changes, 0 for a missing one; 1 for those that are there; what is known of the step
+    after it, 0 where that is not known; and 1 for the first step of a series.
+    """
+    count, size = len(series), len(series.targets)
+    values = scaled.reshape(count, -1, size)
+    seen = ~np.isnan(values)
+    known = np.zeros((count, series.num_series, series.num_known))
+    ahead = count if series.known is None or len(series.known) > count else count - 1
+    known[:ahead] = series.known_at(1, ahead)
+    begins = np.zeros((count, series.num_series, 1))
+    begins[0] = 1
+    parts = [np.where(seen, values, 0.0), seen, known, begins]
+    return np.concatenate(parts, axis=-1).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,8 @@ class Layers(OverTime):
 
     mode: str
     layer_norm: bool
+    output_is_kept: ClassVar[bool] = False
+    """Whether the backward reads the output, which then must not be changed in place."""
 
     def __init__(
         self,
@@ -59,9 +61,11 @@ class Layers(OverTime):
         options.check_count("hidden_size", hidden_size, "It counts features.")
         options.check_count("num_layers", num_layers, "It counts layers.")
         options.check_proj_size(proj_size, hidden_size)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        # those of NumPy are taken too
+        self.input_size, self.hidden_size = int(input_size), int(hidden_size)
+        self.num_layers = int(num_layers)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
-        self.dropout, self.proj_size = float(dropout), proj_size
+        self.dropout, self.proj_size = float(dropout), int(proj_size)
         self.recurrent_dropout, self.zoneout, self.residual = recurrent_dropout, zoneout, residual
         self._own_cell = own_cell
         self._take(make)
@@ -179,6 +183,7 @@ class Layers(OverTime):
         cells = self._filled()
         before = self._before(cells, hx, xs)
         after: list[State] = []
+        ys = xs
         for layer in range(self.num_layers):
             here = slice(layer * self._directions, (layer + 1) * self._directions)
             ys, states = self._run_layer(cells[here], xs, before[here], lengths)
@@ -186,6 +191,8 @@ class Layers(OverTime):
             if self.dropout and layer < self.num_layers - 1:
                 ys = F.dropout(ys, self.dropout, self.training)
             xs = xs + ys if self.residual and xs.shape == ys.shape else ys
+        if xs is ys and self._directions == 1 and xs.requires_grad and not self.output_is_kept:
+            xs = xs.clone()
         return xs, _tree.map(lambda *leaves: torch.stack(leaves), *after)
 
     def _before(self, cells: list[Cell], hx: State, xs: Tensor) -> list[State]:

@@ -47,6 +47,8 @@ class LSTM(Layers):
     """
 
     mode = "LSTM"
+    # as torch.nn.LSTM, whose RNN and GRU copy it
+    output_is_kept = True
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from torch import nn
 
 from ostinato.cell import Cell, as_cell
 from ostinato.errors import ArgumentError, DtypeError
+from ostinato.typing import is_real, is_whole
 
 MakeCell = Callable[[int, int], nn.Module]
 """A class of cells, or a function: ``(input_size, hidden_size) -> cell``."""
@@ -30,8 +31,8 @@ def check_type(argument: str, value: object, kind: type, remedy: str) -> None:
 
 def check_count(argument: str, value: object, remedy: str) -> None:
     """Raise DtypeError for what is no whole number, ArgumentError for one below 1."""
-    check_type(argument, value, int, remedy)
-    assert isinstance(value, int)
+    if not is_whole(value):
+        raise DtypeError(argument, wanted="int", got=type(value).__name__, remedy=remedy)
     if value < 1:
         raise ArgumentError(argument, wanted="at least 1", got=str(value), remedy=remedy)
     if value > LARGEST:
@@ -40,7 +41,7 @@ def check_count(argument: str, value: object, remedy: str) -> None:
 
 def check_dropout(p: Any, num_layers: int) -> None:
     """Raise ArgumentError where p is no probability; warn where it has no effect, as torch."""
-    if not isinstance(p, (int, float)) or isinstance(p, bool) or not 0 <= p <= 1:
+    if not is_real(p) or not 0 <= p <= 1:
         raise ArgumentError(
             "dropout",
             wanted="a number from 0 to 1",
@@ -57,7 +58,9 @@ def check_dropout(p: Any, num_layers: int) -> None:
 
 def check_proj_size(proj_size: int, hidden_size: int) -> None:
     """Raise ArgumentError where proj_size is not in [0, hidden_size)."""
-    check_type("proj_size", proj_size, int, "It counts features.")
+    if not is_whole(proj_size):
+        kind = type(proj_size).__name__
+        raise DtypeError("proj_size", wanted="int", got=kind, remedy="It counts features.")
     if not 0 <= proj_size < hidden_size:
         raise ArgumentError(
             "proj_size",

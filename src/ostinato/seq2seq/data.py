@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Self, final
 
 import torch
 
-from ostinato.data import Settings, read_table, setting, write_json
+from ostinato.data import setting, write_json
 from ostinato.data.files import read_json
+from ostinato.data.label_names import note_missing_words
+from ostinato.data.sequence_files import names_column, parted_as_before
 from ostinato.data.sequence_tables import TOKENS
-from ostinato.data.tables import check_columns, first_row
+from ostinato.data.source import existing_source, source_words
+from ostinato.data.tables import FileSettings, Reader, Table, check_columns, refuse_missing
+from ostinato.data.tables.reader import is_table
 from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding
 
 
 @dataclass(frozen=True)
-class PairSettings(Settings):
+class PairSettings(FileSettings):
     """Where pairs stand in a table, and how they are read."""
 
     source: str = setting("source", "The column of what is given.")
@@ -103,35 +107,98 @@ _PARTS = ("train", "held_out")
 _KINDS = {**dict.fromkeys(_PARTS, list[list[str]]), "tokens": str, "min_frequency": int}
 
 
-def read_pairs(path: str | PathLike[str], settings: PairSettings | None = None) -> list[Pair]:
-    """The pairs of a CSV, TSV, Parquet or JSON-lines file, a row each, in its order.
+def read_pairs(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    settings: PairSettings | None = None,
+    *,
+    reader: Reader | None = None,
+) -> list[Pair]:
+    """The pairs of a table (CSV and its like, Parquet, JSON lines), a row each, in its order.
 
-    Raises ArgumentError for a path or a column that is wrong, with what is near, and for a row
-    without one of the texts.
+    Of two texts, the lines of the first and those of the second are pairs. A table without names
+    gives its two columns. ``reader`` keeps what is decided about the files. Raises ArgumentError
+    for a path or a column that is wrong, with what is near, for a row without one of the texts,
+    and for texts of different numbers of lines.
     """
-    settings = settings or PairSettings()
-    table = read_table(path, as_text=True)
-    sides = (_texts(table, getattr(settings, side), side, path) for side in ("source", "target"))
+    settings, reader = settings or PairSettings(), reader or Reader(settings)
+    found = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    if len(found) == 2 and not any(is_table(Path(path)) for path in found):
+        return _parallel(Path(found[0]), Path(found[1]), reader)
+    if len(found) != 1:
+        raise ArgumentError(
+            "FILE", wanted="one table of pairs, or two texts", got=", ".join(map(str, found))
+        )
+    table = reader.table(found[0])
+    names = _names(table, settings)
+    sides = [_texts(table, name, side, reader) for name, side in zip(names, _SIDES, strict=True)]
     return list(zip(*sides, strict=True))
 
 
-def read_sources(path: str | PathLike[str], column: str) -> list[str]:
-    """What is given, alone, of such a file. Raises as `read_pairs` does."""
-    return _texts(read_table(path, as_text=True), column, "source", path)
+def read_sources(
+    path: str | PathLike[str], column: str = "source", *, reader: Reader | None = None
+) -> list[str]:
+    """What is given, alone: a column of such a table, or the lines of a text.
+
+    Raises as `read_pairs` does.
+    """
+    reader, path = reader or Reader(), existing_source(path, "FILE")
+    if not is_table(path):
+        text = reader.text(path)
+        if not names_column(text, column) and not parted_as_before(text, reader):
+            return _lines(path, reader)
+    table = reader.table(path)
+    name = _names(table, PairSettings(source=column))[0]
+    return _texts(table, name, "source", reader)
 
 
-def _texts(table: Any, name: str, argument: str, path: str | PathLike[str]) -> list[str]:
-    check_columns([name], table, argument, path)
+_SIDES = ("source", "target")
+
+
+def _names(table: Table, settings: PairSettings) -> tuple[str, str]:
+    """The columns of both sides: as they are called, or the first and the second without names."""
+    names = settings.source, settings.target
+    usual = PairSettings.source, PairSettings.target
+    if table.header or names != usual:
+        return names
+    columns = [*table.columns, *usual]
+    return columns[0], columns[1]
+
+
+def _texts(table: Table, name: str, argument: str, reader: Reader) -> list[str]:
+    check_columns([name], table, argument, table.name)
     column = table[name]
     if column.dtype.is_nested():
-        raise ArgumentError(
-            f"column {name} of {path}", wanted="texts", got=f"lists ({column.dtype})"
-        )
-    if column.null_count():
-        raise ArgumentError(
-            f"column {name} of {path}",
-            wanted="something in every row",
-            got=f"nothing in row {first_row(column.is_null())}",
-            remedy="Leave such rows out.",
-        )
+        raise ArgumentError(table.column(name), wanted="texts", got=f"lists ({column.dtype})")
+    refuse_missing(table, name)
+    note_missing_words(reader, table, name)
     return [str(text) for text in column.to_list()]
+
+
+def _lines(path: Path, reader: Reader) -> list[str]:
+    lines = reader.lines(path)
+    if not any(lines):
+        raise ArgumentError(source_words(path), wanted="a text a line", got="none")
+    return lines
+
+
+def _parallel(source: Path, target: Path, reader: Reader) -> list[Pair]:
+    """The lines of two texts side by side; those that are empty in both are left out."""
+    texts = [_lines(existing_source(path, "FILE"), reader) for path in (source, target)]
+    if len(texts[0]) != len(texts[1]):
+        raise ArgumentError(
+            "FILE",
+            wanted="as many lines in both texts, as line is beside line",
+            got=f"{len(texts[0]):,} in {source} and {len(texts[1]):,} in {target}",
+        )
+    for number, (one, two) in enumerate(zip(*texts, strict=True), 1):
+        if bool(one.strip()) != bool(two.strip()):
+            empty = target if one.strip() else source
+            raise ArgumentError(
+                f"{empty}, line {number}", wanted="a text beside that of the other file", got="none"
+            )
+    pairs = [pair for pair in zip(*texts, strict=True) if pair[0].strip()]
+    if len(pairs) < len(texts[0]):
+        reader.say(
+            f"{source}: {len(texts[0]) - len(pairs):,} lines that are empty in both are left out"
+        )
+    return pairs

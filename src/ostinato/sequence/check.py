@@ -131,6 +131,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
             got=str(list(lengths.shape)),
             remedy="xs is [T, B, ...]: its second dimension is the batch.",
         )
+    # torch computes with no other unsigned numbers than uint8
+    lengths = lengths.long()
     if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
         raise ArgumentError(
             "lengths",
@@ -138,7 +140,7 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
             got=f"{int(lengths.min())} to {int(lengths.max())}",
             remedy="Pad xs to the longest row.",
         )
-    return lengths.long()
+    return lengths
 
 
 def flags(

@@ -9,6 +9,7 @@ from torch import nn
 
 from ostinato import _tree
 from ostinato.backends.call import initial_state
+from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import check_name, resolve
 from ostinato.backends.stepping import Part, live, may_stream, step
 from ostinato.errors import ShapeError
@@ -40,6 +41,7 @@ class Recursor(Remembering):
         self._part: Part | None = None
         """Who runs the steps without gradients."""
 
+    @closed
     def forward(self, x: Tree) -> Tree:
         """One step: x [B, ...] to y [B, ...]."""
         going = self._live
@@ -74,12 +76,12 @@ class Recursor(Remembering):
         if torch.is_grad_enabled() or not may_stream(name):
             y, state = step(self.cell, x, state, name)
             self._after(state)
-            return y
+            return _tree.apart(y, state)
         part = self._part = self._current() or Part(self.cell, name)
         y, state = part.step(x, state)
         going = live(part, x, state)
         self._after(state if going is None else None, going)
-        return y
+        return _tree.apart(y, state) if going is None else y
 
     def explain(self, x: Tree) -> Explanation:
         """Who would run a step x [B, ...] without gradients, and why not somebody faster.

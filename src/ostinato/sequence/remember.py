@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato.backends.stepping import Live
@@ -64,6 +66,14 @@ class Remembering(OverTime):
             self.forget()
         return super().train(mode)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # .double(), .to(device) and their kin: what is carried goes with the parameters
+        state = self.state
+        super()._apply(fn, recurse)  # pyright: ignore[reportUnknownMemberType]
+        if state is not None:
+            self._state = _tree.map(fn, state)
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         # a copy, or a saved file, has the values of the state: a graph cannot be copied
         kept = None if self.state is None else detach(self.state)
@@ -72,6 +82,8 @@ class Remembering(OverTime):
     def _before(self, batch_size: int, *, cut: bool) -> State:
         """The state to start a call from; ``cut`` takes a carried state by value."""
         state = self.state
+        if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+            state = usable(state)
         if self._given:
             return state
         if not self._carries() or state is None:
@@ -88,6 +100,13 @@ class Remembering(OverTime):
 
     def extra_repr(self) -> str:
         return f"remember={self._mode!r}"
+
+
+def usable(state: State) -> State:
+    """A state that autograd can save: what was made in inference mode is copied."""
+    if state is None or not any(leaf.is_inference() for leaf in _tree.leaves(state)):
+        return state
+    return _tree.map(lambda leaf: leaf.clone() if leaf.is_inference() else leaf, state)
 
 
 def checked_mode(mode: str) -> str:

@@ -10,7 +10,7 @@ from ostinato import _tree
 from ostinato.cell import OverTime, as_cell, check_step
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence.unroll import unroll
-from ostinato.typing import Tree
+from ostinato.typing import Tree, is_whole
 
 
 @final
@@ -24,7 +24,7 @@ class Repeater(OverTime):
 
     def __init__(self, cell: nn.Module, num_steps: int) -> None:
         super().__init__()
-        if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_whole(num_steps) or num_steps < 1:
             raise ArgumentError(
                 "num_steps",
                 wanted="a whole number of at least 1",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato.backends.call import Call, initial_state
+from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import Segment, check_name, execute
 from ostinato.backends.recompute import execute_in_chunks
 from ostinato.cell import as_cell
@@ -19,6 +20,7 @@ from ostinato.sequence import check
 from ostinato.typing import State, Tree
 
 
+@closed
 def unroll(
     cell: nn.Module,
     xs: Tree,
@@ -157,7 +159,9 @@ def explain(
                 got="None",
                 remedy="Pass explain(cell, xs).",
             )
-        sample = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
+        sample = next(
+            (p for p in cell.parameters() if p.is_floating_point()), torch.empty(0, device="cpu")
+        )
         xs = sample.detach().new_zeros(2, 3, cell.input_size)
     journal: list[Segment] = []
     with torch.no_grad(), torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
@@ -169,6 +173,8 @@ def explain(
                 got=str(list(call.sample.shape)),
                 remedy="Leave xs out for a sample, where the cell says its input_size.",
             )
+        # a step may change its input in place
+        call = replace(call, xs=_tree.map(torch.clone, call.xs))
         # batch norm, for one, would count the run in its statistics
         kept = [(buffer, buffer.clone()) for buffer in cell.buffers()]
         execute(call, backend, journal)

@@ -13,7 +13,7 @@ from ostinato.series.history import History
 from ostinato.series.methods import Method, linear, naive, running_free, seasonal_naive
 from ostinato.series.model import Forecaster, SeriesModelSettings
 from ostinato.series.settings import ForecastSettings, TableSettings, usual_season
-from ostinato.series.split import Split, resolve, split
+from ostinato.series.split import Split, resolve, split, with_enough
 from ostinato.series.store import joined, load_series, save_series
 from ostinato.series.task import SeriesTask
 
@@ -48,4 +48,5 @@ __all__ = [
     "split",
     "usual_season",
     "widths",
+    "with_enough",
 ]

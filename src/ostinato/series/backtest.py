@@ -13,8 +13,9 @@ from ostinato.data.series import Series
 from ostinato.series.history import History
 from ostinato.series.methods import Method
 
-# Forecasts of one back-test at most: from so many places, equally far apart.
-_MOST = 400
+# Forecasts of one back-test at most: from so many places, equally far apart; of many series from
+# fewer, as each is forecast from every place.
+_MOST, _LEAST, _FORECASTS = 400, 20, 20_000
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Backtest:
     errors: Mapping[str, np.ndarray]
     unit: np.ndarray
 
-    def score(self, name: str, steps: slice = slice(None)) -> Score:
-        """The score of a method, over all steps ahead or some; ``slice(0, 1)`` is the next."""
-        errors = np.abs(self.errors[name][steps])
-        columns = [errors[..., column] for column in range(errors.shape[-1])]
-        parts = [_mean(each) / unit for each, unit in zip(columns, self.unit, strict=True)]
+    def score(self, name: str, steps: slice = slice(None), columns: slice = slice(None)) -> Score:
+        """The score of a method, over all steps ahead or some (``slice(0, 1)`` is the next), and
+        over all columns or some."""
+        errors = np.abs(self.errors[name][steps][..., columns])
+        each = [errors[..., column] for column in range(errors.shape[-1])]
+        pairs = zip(each, self.unit[columns], strict=True)
+        parts = [_mean(column) / unit for column, unit in pairs]
         return Score(_mean(errors), math.sqrt(_mean(errors**2)), _mean(np.array(parts)))
 
     def coverage(self, name: str, widths: np.ndarray) -> float:
@@ -64,12 +67,15 @@ def backtest(
     last: int,
     horizon: int,
     unit: np.ndarray,
-    most: int = _MOST,
+    most: int | None = None,
 ) -> Backtest:
     """Forecast ``horizon`` steps from each of the steps ``first`` to ``last`` - 1.
 
-    What comes from ``last`` on counts nowhere. A long part is entered at ``most`` places.
+    What comes from ``last`` on counts nowhere. A long part is entered at ``most`` places, by
+    default 400, or fewer for many series.
     """
+    if most is None:
+        most = min(_MOST, max(_LEAST, _FORECASTS // history.series.num_series))
     places = np.unique(np.linspace(first, last - 1, min(most, last - first)).astype(int))
     truth = history.truth(places, horizon)
     truth[places + np.arange(horizon)[:, None] >= last] = np.nan

@@ -38,10 +38,10 @@ def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title:
     picture = require("matplotlib.figure", "train").Figure(figsize=size, layout="constrained")
     panels = picture.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
     for column, axes in enumerate(panels):
-        times, values = series.times[first:], series.values[first:, column]
+        times, values = _shown(series, series.times[first:]), series.values[first:, column]
         axes.plot(times, values, color=_TRUTH, marker=".", markersize=3, lw=1, label="truth")
         for number, piece in enumerate(pieces):
-            _draw_piece(axes, piece, column, named=number == 0)
+            _draw_piece(axes, series, piece, column, named=number == 0)
         axes.set_ylabel(columns[column])
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -50,9 +50,14 @@ def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title:
     save_picture(picture, path)
 
 
-def _draw_piece(axes: Any, piece: Forecast, column: int, *, named: bool) -> None:
+def _shown(series: Series, times: np.ndarray) -> np.ndarray:
+    return times if series.clock is None else series.clock.shown(times)
+
+
+def _draw_piece(axes: Any, series: Series, piece: Forecast, column: int, *, named: bool) -> None:
+    times = _shown(series, piece.times)
     axes.fill_between(
-        piece.times,
+        times,
         piece.low[:, column],
         piece.high[:, column],
         color=_OURS,
@@ -61,10 +66,10 @@ def _draw_piece(axes: Any, piece: Forecast, column: int, *, named: bool) -> None
         label="interval" if named else None,
     )
     axes.plot(
-        piece.times,
+        times,
         piece.values[:, column],
         color=_OURS,
         lw=1.5,
         label="forecast" if named else None,
     )
-    axes.axvline(piece.times[0], color=_OURS, lw=0.6, ls=":")
+    axes.axvline(times[0], color=_OURS, lw=0.6, ls=":")

@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 
 from ostinato.data.files import atomic
+from ostinato.data.series import Series
 from ostinato.series.backtest import Backtest, backtest, seasonal_error, widths
 from ostinato.series.history import History
 from ostinato.series.methods import (
@@ -19,6 +20,7 @@ from ostinato.series.methods import (
     linear,
     naive,
     num_lags,
+    of_each,
     running_free,
     seasonal_naive,
 )
@@ -72,6 +74,24 @@ class Evaluation:
             ]
             yield [name, *scores, self._covered(steps)]
 
+    def each(self, series: Series) -> tuple[list[str], list[list[str | float]]]:
+        """(heads, rows): the MASE of each method on every column of a series, over all steps."""
+        heads = ["series" if series.names else "column", *self.tested.errors]
+        rows: list[list[str | float]] = []
+        for number, name in enumerate(series.columns):
+            own = slice(number, number + 1)
+            scores = [self.tested.score(method, columns=own).mase for method in self.tested.errors]
+            rows.append([name, *scores])
+        return heads, rows
+
+    def write_each(self, path: Path, series: Series) -> None:
+        """Write what `each` gives as CSV."""
+        heads, rows = self.each(series)
+        with atomic(path, "w") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(heads)
+            lines.writerows(rows)
+
     def write(self, path: Path) -> None:
         """Write all figures of all methods at all steps ahead as CSV."""
         with atomic(path, "w") as file:
@@ -116,7 +136,7 @@ def evaluate(
 def baselines(history: History, border: int, season: int) -> dict[str, Method]:
     """What every model has to be compared with, by name."""
     seasonal = {"seasonal-naive": seasonal_naive(season)} if season > 1 else {}
-    line = linear(history, border, num_lags(season, border))
+    line = of_each(history, lambda part: linear(part, border, num_lags(season, border)))
     return {"naive": naive, **seasonal, "linear": line}
 
 

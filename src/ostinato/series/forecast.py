@@ -10,8 +10,9 @@ from typing import final
 
 import numpy as np
 
+from ostinato.data.clock import in_words
 from ostinato.data.files import atomic
-from ostinato.data.timeline import in_words
+from ostinato.data.series import Series
 from ostinato.series.backtest import backtest, widths
 from ostinato.series.history import History
 from ostinato.series.methods import running_free
@@ -21,12 +22,16 @@ from ostinato.series.model import Forecaster
 @final
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """Values [K, C] at times [K], and half the widths [K, C] of their intervals, NaN for none."""
+    """Values [K, C] at times [K], and half the widths [K, C] of their intervals, NaN for none.
+
+    ``source`` is the series that is forecast, which tells how its times and columns are called.
+    """
 
     columns: tuple[str, ...]
     times: np.ndarray
     values: np.ndarray
     widths: np.ndarray
+    source: Series | None = None
 
     @property
     def low(self) -> np.ndarray:
@@ -40,21 +45,32 @@ class Forecast:
 
     def heads(self) -> list[str]:
         """The names of what `rows` gives."""
-        return ["time", *(f"{name}{end}" for name in self.columns for end in ("", "_low", "_high"))]
+        many = self.source is not None and self.source.names
+        first = ["time", self.source.key] if self.source is not None and many else ["time"]
+        targets = self.source.targets if self.source is not None else self.columns
+        return [*first, *(f"{name}{end}" for name in targets for end in ("", "_low", "_high"))]
 
     def rows(self) -> Iterator[list[str | float]]:
-        """For each step its time and, for each column, the value, the low and the high end."""
+        """For each step its time and, for each column, the value, the low and the high end.
+
+        Of many series, a row for each of them, one series after the other.
+        """
         ends = np.stack([self.values, self.low, self.high], axis=-1)  # [K, C, 3]
-        for time, numbers in zip(self.times, ends.reshape(len(ends), -1), strict=True):
-            yield [in_words(time), *map(float, numbers)]
+        clock = None if self.source is None else self.source.clock
+        names = () if self.source is None else self.source.names
+        parts = np.split(ends, max(1, len(names)), axis=1)
+        for number, part in enumerate(parts):
+            for time, numbers in zip(self.times, part.reshape(len(ends), -1), strict=True):
+                key = names[number : number + 1]
+                yield [in_words(time, clock), *key, *map(float, numbers)]
 
     def write(self, path: Path) -> None:
         """Write the rows as CSV; what is not known is empty."""
         with atomic(path, "w") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(self.heads())
-            for time, *numbers in self.rows():
-                lines.writerow([time, *("" if number != number else number for number in numbers)])
+            for row in self.rows():
+                lines.writerow(["" if cell != cell else cell for cell in row])
 
 
 def forecast(
@@ -67,6 +83,7 @@ def forecast(
     """
     count, method = len(history), running_free(model)
     series = history.series
+    series.known_at(count, steps)  # refuses what is not known
     past = backtest(
         history,
         {"ours": method},
@@ -80,4 +97,5 @@ def forecast(
         series.future(steps),
         method(history, np.array([count]), steps)[:, 0],
         widths(past.errors["ours"], coverage),
+        series,
     )

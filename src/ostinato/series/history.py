@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ostinato.data.scaling import Scale, difference, fill_forward
 from ostinato.data.series import Series
+from ostinato.data.windows import steps_of
 
 
 @final
 class History:
-    """A series [N, C] as the input of forecasts that begin anywhere in it.
+    """A series [N, C], or several, as the input of forecasts that begin anywhere in it.
 
     Attributes: ``series``; ``lag``, the steps over which changes are taken, 0 for the values
     themselves; ``scale`` of the changes.
@@ -23,6 +24,7 @@ class History:
 
     def __init__(self, series: Series, scale: Scale, lag: int) -> None:
         self.series, self.scale, self.lag = series, scale, lag
+        self._known: Tensor | None = None
 
     @classmethod
     def fitted(cls, series: Series, border: int, lag: int) -> Self:
@@ -35,8 +37,42 @@ class History:
         return len(self.series)
 
     @cached_property
+    def parts(self) -> list[History]:
+        """A history for each of the series in this one."""
+        if self.series.num_series == 1:
+            return [self]
+        size = len(self.series.targets)
+        made: list[History] = []
+        for number in range(self.series.num_series):
+            own = slice(number * size, (number + 1) * size)
+            scale = Scale(self.scale.mean[own], self.scale.deviation[own])
+            made.append(History(self.series.only([number]), scale, self.lag))
+        return made
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """What a model reads of S series, [N, S, 2C + K]: their changes, what is there, and what is
+        known of the step after each."""
+        scaled = self.scale.apply(difference(self.series.values, self.lag))
+        return torch.from_numpy(steps_of(self.series, scaled)[..., :-1])
+
+    def known(self, steps: np.ndarray) -> Tensor:
+        """What is known [n, S, K] of steps by their numbers [n]; 0 beyond what the series has."""
+        last = int(steps.max()) + 1
+        if self._known is None or len(self._known) < last:
+            self._known = self._all_known(2 * last)  # for the steps that are asked for next
+        return self._known[torch.from_numpy(steps)]
+
+    def _all_known(self, count: int) -> Tensor:
+        series = self.series
+        there = count if series.num_ahead is None else min(count, len(series) + series.num_ahead)
+        known = np.zeros((count, series.num_series, series.num_known), dtype=np.float32)
+        known[:there] = series.known_at(0, there)
+        return torch.from_numpy(known)
+
+    @cached_property
     def steps(self) -> Tensor:
-        """What a model reads, [N, 2C]: the scaled changes, 0 for a missing one, and 1 for seen."""
+        """All columns side by side, [N, 2C]: scaled changes, 0 for missing ones; 1 for seen."""
         scaled = self.scale.apply(difference(self.series.values, self.lag))
         seen = ~np.isnan(scaled)
         both = np.concatenate([np.where(seen, scaled, 0.0), seen], axis=1)

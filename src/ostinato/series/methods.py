@@ -54,7 +54,7 @@ def running_free(model: Forecaster) -> Method:
 
     def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
         with judging(model):
-            scaled = _run_free(model, history.steps, origins, horizon)
+            scaled = _run_free(model, history, origins, horizon)
         said = scaled.double().cpu().numpy()
         # NaN would stand for "says nothing", and so for no error
         return history.values_after(np.where(np.isfinite(said), said, np.inf), origins)
@@ -62,23 +62,38 @@ def running_free(model: Forecaster) -> Method:
     return forecast
 
 
-def _run_free(model: Forecaster, steps: Tensor, origins: np.ndarray, horizon: int) -> Tensor:
-    device = next(model.parameters()).device
+def _run_free(model: Forecaster, history: History, origins: np.ndarray, horizon: int) -> Tensor:
+    """What a model says [K, O, S * C] of S series, its own words read as if they were true."""
+    device, steps = next(model.parameters()).device, history.inputs
     start = max(0, int(origins[0]) - _WARM_UP)
-    state = model.initial_state(1, device=device)
+    state = model.initial_state(steps.shape[1], device=device)
     last: list[Tensor] = []
     states: list[State] = []
     for first, origin in pairwise([start, *map(int, origins)]):
-        ys, state = unroll(model, steps[first:origin, None].to(device), state)
+        ys, state = unroll(model, steps[first:origin].to(device), state)
         last.append(ys[-1])
         states.append(state)
-    # what was reached at the origins, a row each: from here on they run side by side
+    # what was reached at the origins, a row for each series: from here on they run side by side
     y, state = torch.cat(last), _tree.map(lambda *leaves: torch.cat(leaves), *states)
     said = [y]
-    for _ in range(horizon - 1):
-        y, state = model(torch.cat([y, torch.ones_like(y)], dim=-1), state)
+    for ahead in range(1, horizon):
+        known = history.known(origins + ahead).flatten(0, 1).to(device)
+        y, state = model(torch.cat([y, torch.ones_like(y), known], dim=-1), state)
         said.append(y)
-    return torch.stack(said)
+    return torch.stack(said).view(horizon, len(origins), -1)
+
+
+def of_each(history: History, make: Callable[[History], Method]) -> Method:
+    """A method that is made for each of the series in a history, and forecasts each by its own."""
+    methods = [make(part) for part in history.parts]
+    if len(methods) == 1:
+        return methods[0]
+
+    def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
+        pairs = zip(methods, history.parts, strict=True)
+        return np.concatenate([each(part, origins, horizon) for each, part in pairs], axis=-1)
+
+    return forecast
 
 
 def num_lags(season: int, border: int) -> int:

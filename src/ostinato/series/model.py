@@ -36,26 +36,29 @@ class SeriesModelSettings(Settings):
 
 @final
 class Forecaster(Wrapper):
-    """x [B, 2C] to y [B, C]: C scaled numbers and whether each is there, to the C that follow.
+    """x [B, 2C + K] to y [B, C]: C scaled numbers, whether each is there, and K numbers that are
+    known of the next step, to the C numbers of that step.
 
     A cell like any other: a `Stack` of recurrent layers and a linear readout. Over a series it is
     ``ys, state = unroll(model, xs, state)``; fed with its own y it runs free into the future.
     """
 
     @within_memory("model", "a model")
-    def __init__(self, columns: int, settings: SeriesModelSettings | None = None) -> None:
+    def __init__(
+        self, columns: int, settings: SeriesModelSettings | None = None, *, known: int = 0
+    ) -> None:
         settings = settings or SeriesModelSettings()
         check_layers(settings.cell, settings.layers, settings.size)
-        layers = list(_layers(columns, settings))
+        layers = list(_layers(columns, known, settings))
         super().__init__(Stack(*layers, skip="dense" if settings.skip else None))
-        self.columns, self.settings = columns, settings
+        self.columns, self.known, self.settings = columns, known, settings
 
     def wire(self, run: Any, x: Any, state: State) -> tuple[Any, State]:
         return run(self.cell, x, state)
 
 
-def _layers(columns: int, settings: SeriesModelSettings) -> Iterator[nn.Module]:
-    width = 2 * columns
+def _layers(columns: int, known: int, settings: SeriesModelSettings) -> Iterator[nn.Module]:
+    width = 2 * columns + known
     for _ in range(settings.layers):
         layer = make_cell(
             settings.cell, width, settings.size, **initial_weights(settings.cell, settings.init)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from ostinato.data.grids import Timeline
 from ostinato.data.settings import Settings, setting
-from ostinato.data.timeline import Timeline
+from ostinato.data.tables.settings import ReadSettings, words
 
 
 @dataclass(frozen=True)
@@ -46,36 +45,34 @@ class ForecastSettings(Settings):
 
 
 @dataclass(frozen=True)
-class TableSettings(Settings):
+class TableSettings(ReadSettings):
     """Where a series stands in a table."""
 
     time: str | None = setting(
         None,
-        'The column of times; by default the first column of dates. With "", and where there is '
-        "none, the rows are the steps as they come.",
+        "The column of times, or several, as in date,hour; by default the first column of dates. "
+        'With "", and where there is none, the rows are the steps as they come.',
     )
     columns: str | None = setting(
-        None, "The columns to forecast, as in a,b; by default all that hold numbers."
+        None, "The columns to forecast, as in a,b; by default all that hold quantities."
+    )
+    series: str | None = setting(
+        None,
+        "The column that names the series of a row, where a table has many, as in store; or "
+        "several, as in store,item. One model learns from all, each on a scale of its own.",
+    )
+    known: str | None = setting(
+        None,
+        "Columns that are known ahead, such as promotions and holidays, and calendar for the hour, "
+        "the weekday and the time of the year, as in promotion,calendar.",
     )
 
     @property
     def names(self) -> list[str]:
         """The columns, one by one; empty for all."""
-        return [name.strip() for name in (self.columns or "").split(",") if name.strip()]
+        return words(self.columns)
 
 
 def usual_season(timeline: Timeline) -> int:
     """The steps of a year, a week or a day that the distance of a series' times suggests; or 1."""
-    if timeline.within is not None:
-        return _whole(12, int(timeline.step.astype(int)))
-    if not isinstance(timeline.step, np.timedelta64):
-        return 1
-    hours = timeline.step / np.timedelta64(1, "h")
-    if hours == 24 * 7:
-        return 52
-    return _whole(24 * 7, hours) if hours == 24 else _whole(24, hours)
-
-
-def _whole(period: float, step: float) -> int:
-    steps = period / step
-    return int(steps) if steps == int(steps) else 1
+    return timeline.season

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ostinato.data.series import Series
-from ostinato.data.timeline import in_words
 from ostinato.errors import ArgumentError
 from ostinato.series.backtest import backtest, seasonal_error
 from ostinato.series.history import History
-from ostinato.series.methods import linear, num_lags
+from ostinato.series.methods import linear, num_lags, of_each
 from ostinato.series.settings import ForecastSettings, usual_season
 
 # Steps of the training, the validation and the test part, to speak of parts at all.
@@ -28,7 +27,7 @@ class Split:
 
     def summary(self, series: Series) -> str:
         """The parts in words."""
-        border, test = in_words(series.times[self.border]), in_words(series.times[self.test])
+        border, test = (series.tell(series.times[n]) for n in (self.border, self.test))
         return f"validated from {border} on, tested from {test} on"
 
 
@@ -48,7 +47,8 @@ def split(series: Series, held_out: float) -> Split:
         raise ArgumentError(
             "held_out",
             wanted="values in the validation part",
-            got=f"none from {in_words(series.times[border])} to {in_words(series.times[test - 1])}",
+            got=f"none from {series.tell(series.times[border])} to "
+            f"{series.tell(series.times[test - 1])}",
             remedy="Hold another share out.",
         )
     return Split(border, test, count)
@@ -86,13 +86,33 @@ def resolve(series: Series, settings: ForecastSettings) -> ForecastSettings:
     return settings.replace(difference=lag)
 
 
+def with_enough(series: Series, border: int) -> tuple[Series, list[str]]:
+    """(those of many series that have values to learn from before step ``border``, the names of
+    the others). A single series stays as it is."""
+    if not series.names:
+        return series, []
+    size = len(series.targets)
+    counts = series.seen[:border].sum(axis=0).reshape(-1, size).min(axis=1)
+    kept = [number for number, count in enumerate(counts) if count >= _LEAST]
+    others = [name for name, count in zip(series.names, counts, strict=True) if count < _LEAST]
+    if not kept:
+        raise ArgumentError(
+            "series",
+            wanted=f"a series with at least {_LEAST} values before "
+            f"{series.tell(series.times[border])}, to learn from",
+            got="none",
+        )
+    return (series.only(kept), others) if others else (series, [])
+
+
 def _best_difference(series: Series, parts: Split, season: int, horizon: int) -> int:
     """The lag with which the linear forecast does best on the validation part."""
     unit = seasonal_error(series, parts.border, season)
     errors: dict[int, float] = {}
     for lag in sorted({0, 1, season if season > 1 else 0}):
         history = History.fitted(series, parts.border, lag)
-        method = linear(history, parts.border, num_lags(season, parts.border))
+        lags = num_lags(season, parts.border)
+        method = of_each(history, lambda part, lags=lags: linear(part, parts.border, lags))
         found = backtest(
             history,
             {"linear": method},

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ostinato import detach, unroll
 from ostinato._judging import judging
 from ostinato.data.series import Series
-from ostinato.data.timeline import in_words
 from ostinato.data.windows import SeriesData, SeriesSettings, Window, WindowSettings
 from ostinato.series.backtest import backtest, seasonal_error
 from ostinato.series.evaluation import OURS, Evaluation, evaluate
@@ -31,11 +29,13 @@ _PLACES = 30
 _WARM_UP = 2000
 # Lines of the samples shown while training.
 _SHOWN = 12
+# Columns of the samples.
+_COLUMNS = 8
 
 
 @final
 class SeriesTask:
-    """A forecaster on a series, by truncated back-propagation over contiguous columns.
+    """A forecaster on a series, or on several, by truncated back-propagation over columns of them.
 
     Has the shape of `ostinato.train.Task`. The steps are in three parts, in the order of time:
     training (with it, the scale), validation (the best weights, the widths of intervals), test
@@ -73,7 +73,7 @@ class SeriesTask:
     def batch_units(self) -> int:
         """Values in a batch, missing ones with them."""
         columns = self.data.columns
-        return columns.settings.batch_size * columns.steps * len(self.series.columns)
+        return columns.settings.batch_size * columns.steps * len(self.series.targets)
 
     def batches(self, epoch: int, start: int) -> Iterator[Window]:
         """The windows [T, B, C] of an epoch from one batch on."""
@@ -87,7 +87,8 @@ class SeriesTask:
     def loss(self, batch: Window, state: State) -> tuple[Tensor, State]:
         """The mean squared error of the next step, scaled, and the state after it, by value."""
         window = batch.to(self.device)
-        ys, state = unroll(self.model, torch.cat([window.xs, window.seen], dim=-1), state)
+        resets = window.resets if self.series.names else None
+        ys, state = unroll(self.model, window.inputs, state, resets=resets)
         return _squared_error(ys, window.targets, window.wanted), detach(state)
 
     def figures(self, loss: float) -> dict[str, float]:
@@ -105,10 +106,11 @@ class SeriesTask:
     def _next_step(self) -> float:
         border, test = self.split.border, self.split.test
         start = max(0, border - 1 - _WARM_UP)
-        steps = self.history.steps[start:test, None].to(self.device)
+        steps = self.history.inputs[start:test].to(self.device)
         with judging(self.model):
             ys, _ = unroll(self.model, steps[:-1])
-        targets, seen = steps[border - start :].chunk(2, dim=-1)
+        size = len(self.series.targets)
+        targets, seen = steps[border - start :, :, : 2 * size].chunk(2, dim=-1)
         return _squared_error(ys[border - 1 - start :], targets, seen.bool()).item()
 
     def _running_free(self) -> float:
@@ -137,12 +139,13 @@ class SeriesTask:
         origin = np.array([self.split.test - horizon])
         said = running_free(self.model)(self.history, origin, horizon)[:, 0]
         truth = self.history.truth(origin, horizon)[:, 0]
-        names = self.series.columns
+        names = self.series.columns[:_COLUMNS]
         lines = ["\t".join(["time", *(f"{name}\t(true)" for name in names)])]
         for ahead in np.unique(np.linspace(0, horizon - 1, min(horizon, _SHOWN)).astype(int)):
-            pairs = zip(said[ahead], truth[ahead], strict=True)
+            pairs = zip(said[ahead][:_COLUMNS], truth[ahead][:_COLUMNS], strict=True)
             numbers = [f"{value:.5g}\t({true:.5g})" for value, true in pairs]
-            lines.append("\t".join([in_words(self.series.times[origin[0] + ahead]), *numbers]))
+            time = self.series.tell(self.series.times[origin[0] + ahead])
+            lines.append("\t".join([time, *numbers]))
         return "\n".join(lines)
 
 

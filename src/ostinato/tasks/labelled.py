@@ -13,6 +13,7 @@ from ostinato.data import (
     Encoding,
     Labelled,
     LabelledSettings,
+    Reader,
     Samples,
     Vocabulary,
     atomic,
@@ -24,6 +25,7 @@ from ostinato.data import (
 from ostinato.data.files import read_json
 from ostinato.data.problems import drawn_from_pools
 from ostinato.data.sentiment import CLASSES as MOODS
+from ostinato.data.sentiment import TRAIN as SENTIMENT140
 from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Classification
 from ostinato.tasks.model import SupervisedModelSettings
@@ -39,7 +41,7 @@ def classify(settings: LabelledSettings, source: Path | None, folder: Path) -> P
     """A file, a folder in the layout of Sentiment140, or sequences drawn from pools."""
     if source is None and not _kept(folder).is_dir():
         return pools()
-    return _problem(_labelled(settings, source, folder, per_step=False))
+    return _kept_problem(settings, source, folder, per_step=False)
 
 
 def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
@@ -52,7 +54,7 @@ def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Proble
             remedy="With the columns text and label, both of words between spaces: "
             "ostinato train tag FILE --tokens space",
         )
-    return _problem(_labelled(settings, source, folder, per_step=True))
+    return _kept_problem(settings, source, folder, per_step=True)
 
 
 def pools() -> Problem:
@@ -77,14 +79,14 @@ def _problem(data: Labelled) -> Problem:
     )
 
 
-def _labelled(
+def _kept_problem(
     settings: LabelledSettings, source: Path | None, folder: Path, *, per_step: bool
-) -> Labelled:
+) -> Problem:
     """What the folder keeps; at first the file, which is then kept in the folder."""
-    kept = _kept(folder)
+    kept, reader = _kept(folder), Reader(settings)
     if not kept.is_dir():
         assert source is not None
-        data = _read(settings, source, per_step=per_step)
+        data = _read(settings, source, reader, per_step=per_step)
         kept.mkdir()
         write_json(kept / "encoding.json", data.encoding.as_dict())
         tensors = {
@@ -94,12 +96,13 @@ def _labelled(
         }
         with atomic(kept / "samples.safetensors") as file:
             file.write(require("safetensors.torch", "train").save(tensors))
-    return _load(kept, per_step=per_step)
+    made = _problem(_load(kept, per_step=per_step))
+    return replace(made, read={**reader.decided.given(), **reader.found}, said=reader.said)
 
 
-def _read(settings: LabelledSettings, source: Path, *, per_step: bool) -> Labelled:
-    if per_step or not source.is_dir():
-        return read_labelled(source, settings, per_step=per_step)
+def _read(settings: LabelledSettings, source: Path, reader: Reader, *, per_step: bool) -> Labelled:
+    if per_step or not (source / SENTIMENT140).is_file():
+        return read_labelled(source, settings, per_step=per_step, reader=reader)
     tweets = read_sentiment140(source)
     return Labelled(Encoding(tweets.vocabulary, None, MOODS), tweets.train, tweets.held_out)
 
@@ -147,8 +150,8 @@ CLASSIFY = Recipe(
     SupervisedModelSettings(dropout=0.3),
     BatchSettings(bucket=20),
     _TRAINING,
-    source="A table (CSV, TSV, Parquet, JSON lines) with the columns --sequence and --label; or a "
-    "folder with the files of Sentiment140.",
+    source="A table (CSV and its like, Parquet, JSON lines) with the columns --sequence and "
+    "--label; a folder with a folder of texts for each label; or the files of Sentiment140.",
     reads_columns=True,
 )
 
@@ -161,6 +164,7 @@ TAG = Recipe(
     BatchSettings(bucket=20),
     _TRAINING,
     source="A table with a label for each step: in a row of its own (--group), or as many labels "
-    "as words in a row (--tokens space).",
+    "as words in a row (--tokens space); or a file with a token and its label a line, and blank "
+    "lines between sentences (CoNLL).",
     reads_columns=True,
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -25,8 +25,9 @@ class Problem:
     """Samples to learn from, others to be judged by, and what is asked.
 
     ``tokens`` counts the ids that steps are; 0 where steps are numbers. ``encoding`` is how files
-    of the user become samples; None where there are none. ``loss`` is what training makes small
-    where that is more than the aim's loss of the outputs.
+    of the user become samples; None where there are none. ``read`` and ``said`` are what was
+    decided about a file when it was read, as settings and in words. ``loss`` is what training makes
+    small where that is more than the aim's loss of the outputs.
     """
 
     train: Samples
@@ -35,6 +36,8 @@ class Problem:
     summary: str
     tokens: int = 0
     encoding: Encoding | None = None
+    read: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    said: Sequence[str] = ()
     report: Report | None = None
     loss: Loss | None = None
 

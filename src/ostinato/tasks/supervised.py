@@ -146,10 +146,11 @@ def shown(problem: Problem, samples: Samples) -> list[str]:
     """The beginning of each sample as text; empty where steps are numbers."""
     if problem.encoding is None or problem.encoding.vocabulary is None:
         return [""] * len(samples)
-    words, most = problem.encoding.vocabulary.decode(samples.steps.tolist()), 10
+    joint = problem.encoding.joint
+    words, most = problem.encoding.vocabulary.decode(samples.steps.tolist()), 10 if joint else 40
     parts = zip(samples.starts.tolist(), samples.lengths.tolist(), strict=True)
     return [
-        " ".join(words[start : start + min(length, most)]) + (" ..." if length > most else "")
+        joint.join(words[start : start + min(length, most)]) + (" ..." if length > most else "")
         for start, length in parts
     ]
 

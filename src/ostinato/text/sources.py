@@ -9,8 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import final
 
-from ostinato.data.files import existing_file
-from ostinato.data.reading import PIECE, read_text
+from ostinato.data.folders import left_out, texts_in
+from ostinato.data.reading import PIECE, check_text, read_text
+from ostinato.data.source import STDIN, existing_source, source_words
 
 # Folders of the standard library that are not its own source, or are written by machines.
 _FOREIGN = frozenset(
@@ -35,12 +36,30 @@ def text(content: str, name: str = "text") -> Document:
     return Document(name, lambda: (content[start : start + PIECE] for start in starts))
 
 
-def files(paths: Sequence[str | PathLike[str]], encoding: str = "utf-8") -> list[Document]:
+def files(
+    paths: Sequence[str | PathLike[str]],
+    encoding: str | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
+) -> list[Document]:
     """Each file as a document, in the order given; read in pieces, never whole.
 
-    Raises ArgumentError for a path that is no file, with names that are near.
+    A folder gives all texts in it and in its folders, by name, and ``say`` is told of what is left
+    out there; ``-`` is standard input. Raises ArgumentError for a path that is no file, with names
+    that are near, and for what is no text.
     """
-    return [_file(existing_file(path, "FILE"), encoding) for path in paths]
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path != STDIN and path.is_dir():
+            texts, others = texts_in(path, encoding)
+            if others and say is not None:
+                say(left_out(path, others))
+            found += texts
+        else:
+            existing_source(path, "FILE")
+            check_text(path, encoding)
+            found.append(path)
+    return [_file(path, encoding) for path in found]
 
 
 def default_text() -> list[Document]:
@@ -81,8 +100,8 @@ def source_name(documents: Sequence[Document]) -> str:
     return first if len(documents) == 1 else f"{first} and {len(documents) - 1} more"
 
 
-def _file(path: Path, encoding: str) -> Document:
-    return Document(str(path), lambda: read_text(path, encoding))
+def _file(path: Path, encoding: str | None) -> Document:
+    return Document(source_words(path), lambda: read_text(path, encoding))
 
 
 def _is_utf8(path: Path) -> bool:

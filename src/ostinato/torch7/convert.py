@@ -58,7 +58,18 @@ def convert(module: nn.Module, tensors: Sequence[Any], *layouts: str) -> dict[st
             got=str(len(given)),
             remedy="Perhaps the old cells had another class or option, or there is a layer more.",
         )
-    return made
+    return made | blank_rows(module, made)
+
+
+def blank_rows(module: nn.Module, made: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tables of embeddings with zeros for padding, which the old ones wrote at each forward."""
+    found: dict[str, Tensor] = {}
+    for path, part in module.named_modules():
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None:
+            name = joined(path, "weight")
+            found[name] = made[name].clone()
+            found[name][part.padding_idx] = 0
+    return found
 
 
 def as_list(tensors: Any) -> list[Any]:

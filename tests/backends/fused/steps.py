@@ -12,7 +12,7 @@ from ostinato import Cell
 
 
 class Step(Cell):
-    """A cell from a function ``fn(p, x, h) -> h`` and the sizes of its parameters."""
+    """A cell from ``fn(p, x, h) -> h``, or ``-> (y, h)``, and the sizes of its parameters."""
 
     def __init__(self, fn: Callable[..., Any], size: int = 6, **params: tuple[int, ...]) -> None:
         super().__init__()
@@ -26,5 +26,5 @@ class Step(Cell):
         return torch.zeros(batch_size, self.size, dtype=dtype, device=device)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.fn(self, x, state)
-        return h, h
+        made = self.fn(self, x, state)
+        return made if isinstance(made, tuple) else (made, made)

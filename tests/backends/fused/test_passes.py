@@ -15,7 +15,7 @@ from ostinato.backends.fused.reverse import Wanted
 
 def step_of(cell: nn.Module, size: int) -> Step:
     xs = torch.zeros(2, 3, size)
-    recording = record(cell, [xs], xs, cell.initial_state(3))
+    recording = record(cell, xs, cell.initial_state(3))
     return lower(recording, torch.float32, {id(p): n for n, p in cell.named_parameters()})
 
 

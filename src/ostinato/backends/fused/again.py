@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ostinato.backends.fused.interpret import interpret
 from ostinato.backends.fused.ir import Value
 from ostinato.backends.fused.rows import COUNT, RECORD, ROW, Rows
+
+NONE = torch.from_numpy(np.zeros(0, np.int64))
+"""The places of no steps."""
 
 
 def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[Tensor, ...]:
@@ -42,15 +46,18 @@ def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[T
         for c in carries:
             if not c.held:
                 states[c.index] = states[c.index].index_put((at,), values[c.after])
-    ys = [in_steps(job, torch.cat(y), torch.cat(places)) for y in found]
+    ys = [
+        in_steps(job, torch.cat(y or [flat[0].new_zeros(0, *o.shape)]), torch.cat(places or [NONE]))
+        for y, o in zip(found, outputs, strict=True)
+    ]
     final = slice(None) if rows.final_rows is None else rows.final_rows
     return (*ys, *(states[c.index][final] for c in carries if not c.held))
 
 
 def ranges(starts: Tensor, counts: Tensor) -> Tensor:
     """The numbers from each start on, as many as its count says."""
-    parts = [torch.arange(a, a + n) for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
-    return torch.cat(parts)
+    parts = [np.arange(a, a + n) for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def in_records(x: Tensor, rows: Rows) -> Tensor:

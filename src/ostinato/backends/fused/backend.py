@@ -1,55 +1,36 @@
-"""The fused backend: records a cell once, plans it for each use, and runs the compiled loops."""
+"""The fused backend: takes a call of any cell that can be compiled, and runs it."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_unflatten
+from torch import Tensor
 
-from ostinato import _tree
-from ostinato.backends.base import Backend
+from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, in_transform
+from ostinato.backends.compare import Deviation, compared, fresh, results
+from ostinato.backends.fused.calls import run_call
 from ostinato.backends.fused.dense import KINDS
-from ostinato.backends.fused.execute import Job, Unrolled, run_forward
-from ostinato.backends.fused.identity import Identity, identify
-from ostinato.backends.fused.loop import num_shards
-from ostinato.backends.fused.lower.step import Step, lower
-from ostinato.backends.fused.outside import Outside, outside
-from ostinato.backends.fused.recipe import Recipe, make_recipe
-from ostinato.backends.fused.record import Refusal, record
+from ostinato.backends.fused.identity import PLAIN_TENSORS, identify
+from ostinato.backends.fused.recipe import Recipe
+from ostinato.backends.fused.recordings import Lowered, Recordings
 from ostinato.backends.fused.report import account, summary
-from ostinato.backends.fused.reverse import Wanted
-from ostinato.backends.fused.rows import Rows, dense_rows, ragged_rows
 from ostinato.cell import Lift
+from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
-
-KNOWN = 256
-"""Kinds of cells that are kept, the newest."""
-
-
-@dataclass
-class Lowered:
-    """A kind of cell as it was when it was recorded, with the plans made of it so far."""
-
-    held: tuple[Any, ...]
-    """Keeps alive what its key knows by address."""
-    step: Step | None
-    refusal: str | None
-    outside: Outside | None = None
-    recipes: dict[Wanted | None, Recipe] = field(default_factory=dict[Any, Recipe])
 
 
 @dataclass
 class Seen:
-    """What `refuse` found out about a call, for `run`, which follows at once."""
+    """A call with the recording of its cell, and where the cell's tensors were found."""
 
     call: Call
     lowered: Lowered
-    modules: list[nn.Module]
+    tensors: list[Tensor]
+    places: list[tuple[Any, Any]]
 
 
 @final
@@ -59,66 +40,86 @@ class Fused(Backend):
     name: ClassVar[str] = "fused"
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Lowered] = {}
-        self._last = threading.local()
+        self.recordings = Recordings()
 
-    def refuse(self, call: Call) -> str | None:
+    def look(self, call: Call) -> Seen | str:
+        """What a call's cell has been recorded as, or why it cannot be compiled."""
         reason = refuse_context(call) or refuse_leaves(call)
         if reason is not None:
             return reason
         found = identify(call)
         if found.hooked is not None:
             return f"{type(found.hooked).__name__} has hooks, which a compiled loop would not call"
-        seen = self._last.seen = Seen(call, self.lowered(call, found), found.modules)
-        return seen.lowered.refusal
+        if found.odd is not None:
+            return found.odd
+        lowered = self.recordings.of(call, found)
+        if lowered.refusal is not None:
+            return lowered.refusal
+        return Seen(call, lowered, found.tensors, found.places)
 
-    def lowered(self, call: Call, found: Identity) -> Lowered:
-        """The cell as a step, recorded anew where something about it has changed."""
-        key = found.key
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = lower_cell(call, found)
-            for old in list(self._known)[:-KNOWN]:
-                self._known.pop(old, None)
-        return known
-
-    def seen(self, call: Call) -> Seen:
-        """The call as `refuse` saw it."""
-        last: Seen | None = self._last.__dict__.pop("seen", None)
-        if last is None or last.call is not call:
-            found = identify(call)
-            last = Seen(call, self.lowered(call, found), found.modules)
-        assert last.lowered.step is not None, last.lowered.refusal
-        return last
-
-    def describe(self, call: Call) -> str:
-        return summary(self.recipe(call))
-
-    def account(self, call: Call) -> str:
-        return account(self.recipe(call))
-
-    def recipe(self, call: Call) -> Recipe:
-        """The plans that a call would run by, with those of the backward where it needs one."""
-        with torch.enable_grad():
-            return self.job(call)[0].recipe
-
-    def job(self, call: Call) -> tuple[Job, list[Tensor], list[Tensor]]:
-        """What is to be done for a call, its starts and its params."""
-        seen = self.seen(call)
-        lowered, rows = seen.lowered, rows_of(call)
+    def accept(self, call: Call) -> FusedRun | str:
+        seen = self.look(call)
+        if isinstance(seen, str):
+            return seen
+        lowered = seen.lowered
         assert lowered.step is not None
         assert lowered.outside is not None
-        params = lowered.outside.values(seen.modules)
-        starts = start_rows(call, rows, lowered.step)
-        recipe = recipe_of(lowered, call, starts, params)
-        job = Job(recipe, rows, len(call.x_leaves), len(starts), call.num_steps, call.batch_size)
-        return job, starts, params
+        params = lowered.outside.values(seen.tensors)
+        recipe = lowered.recipe(call, params)
+        return recipe if isinstance(recipe, str) else FusedRun(self, call, recipe, params)
 
-    def run(self, call: Call) -> tuple[Tree, State]:
-        job, starts, params = self.job(call)
-        tensors = (*call.x_leaves, *starts, *params)
-        run = run_forward if job.recipe.backward is None else Unrolled.apply
-        return assemble(call, job, run(job, *tensors), starts)
+    def recipe(self, call: Call) -> Recipe:
+        """The plans by which a call is trained."""
+        with torch.enable_grad():
+            # a step may ask whether gradients are recorded: this may be another recording
+            taken = self.accept(call)
+        assert isinstance(taken, FusedRun), taken
+        return taken.plans
+
+
+@final
+class FusedRun(Run):
+    """A call of a compiled cell."""
+
+    def __init__(self, backend: Fused, call: Call, plans: Recipe, params: list[Tensor]) -> None:
+        self.backend, self.call, self.plans, self.params = backend, call, plans, params
+
+    def describe(self) -> str:
+        return summary(self.backend.recipe(self.call))
+
+    def account(self) -> str:
+        return account(self.backend.recipe(self.call))
+
+    def run(self) -> tuple[Tree, State]:
+        if os.environ.get("OSTINATO_CHECK") == "always":
+            self.prove()
+        return run_call(self.call, self.plans, self.params)
+
+    def prove(self) -> None:
+        """Raise BackendError where this very call gives other numbers than the eager loop."""
+        wrong = [one for one in deviations_of(self.call, self.backend) if one.wrong]
+        if wrong:
+            raise BackendError(
+                "OSTINATO_CHECK",
+                wanted=f"{type(self.call.cell).__name__} as the eager loop has it",
+                got="; ".join(map(str, wrong)),
+                remedy='This is a fault of ours, please report it; backend="eager" is right.',
+            )
+
+
+def deviations_of(call: Call, backend: Fused) -> list[Deviation]:
+    """How far the compiled loops of a call are from the eager loop, with the same draws."""
+    call = fresh(call)
+    taken = backend.accept(call)
+    if isinstance(taken, str):
+        return []
+    shapes = [(call.num_steps, call.batch_size, *d.shape) for d in taken.plans.step.draws]
+    kinds = [torch.rand if d.kind == "rand" else torch.randn for d in taken.plans.step.draws]
+    dtype = taken.plans.dtype
+    pairs = zip(kinds, shapes, strict=True)
+    draws = [make(*size, dtype=dtype, device="cpu") for make, size in pairs]
+    got = results(call, run_call(call, taken.plans, taken.params, draws))
+    return compared(call, got, draws)
 
 
 def refuse_context(call: Call) -> str | None:
@@ -138,102 +139,13 @@ def refuse_leaves(call: Call) -> str | None:
         if leaf.device.type != "cpu":
             return f"needs CPU tensors, got {leaf.device}"
         if leaf.dtype not in KINDS and leaf.dtype != torch.bool:
-            return f"computes in float32 and float64, got {leaf.dtype}"
-        if type(leaf) not in (Tensor, nn.Parameter):
+            whole = not (leaf.is_floating_point() or leaf.is_complex())
+            hint = " (embed first: Stack(torch.nn.Embedding(...), ...))" if whole else ""
+            return f"computes in float32 and float64, got {leaf.dtype}{hint}"
+        if type(leaf) not in PLAIN_TENSORS:
             return f"takes plain tensors, got {type(leaf).__name__}"
     if call.batch_size == 0:
         return "a batch without rows"
     if any(leaf.shape[0] != call.batch_size for leaf in call.state_leaves):
         return "a leaf of the state that rows share"
     return None
-
-
-def dtype_of(call: Call) -> torch.dtype:
-    """The floating type that the call computes in."""
-    leaves = (*call.x_leaves, *call.state_leaves)
-    return next((t.dtype for t in leaves if t.is_floating_point()), torch.float32)
-
-
-def lower_cell(call: Call, found: Identity) -> Lowered:
-    """Record and lower a cell, or note in words why not."""
-    held = tuple(found.held)
-    try:
-        names = {id(t): n for n, t in (*call.cell.named_parameters(), *call.cell.named_buffers())}
-        recording = record(call.cell, call.x_leaves, call.xs, call.state)
-        if identify(call).key != found.key:
-            raise Refusal("the step changes attributes of the cell")
-        step = lower(recording, dtype_of(call), names)
-        return Lowered(held, step.without_tensors(), None, outside(step, found.modules))
-    except Refusal as refusal:
-        return Lowered(held, None, str(refusal))
-
-
-def rows_of(call: Call) -> Rows:
-    """The order in which the rows of a call are run."""
-    if call.mask is None and call.resets is None:
-        shards = num_shards(call.batch_size)
-        return dense_rows(call.num_steps, call.batch_size, call.reverse, shards)
-    mask = call.mask
-    if mask is None:
-        mask = torch.ones(call.num_steps, call.batch_size, dtype=torch.bool)
-    return ragged_rows(mask, call.resets, call.reverse, num_shards(call.batch_size))
-
-
-def start_rows(call: Call, rows: Rows, step: Step) -> list[Tensor]:
-    """The state that each row starts from, leaf by leaf; leaves that rows share are left out."""
-    leaves = call.state_leaves
-    fresh = leaves if call.resets is None else _tree.leaves(call.initial)
-    found: list[Tensor] = []
-    for v, leaf, initial in zip(step.states, leaves, fresh, strict=True):
-        if v.op != "input":
-            continue
-        if rows.starts is None:
-            found.append(leaf)
-        elif call.resets is None:
-            found.append(leaf[rows.starts])
-        else:
-            found.append(torch.cat([leaf, initial])[rows.starts])
-    return found
-
-
-def recipe_of(lowered: Lowered, call: Call, starts: list[Tensor], params: list[Tensor]) -> Recipe:
-    """The plans for these gradients, made on first use."""
-    assert lowered.step is not None
-    wanted, xs = None, call.x_leaves
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (*xs, *starts, *params)):
-        wanted = Wanted(
-            frozenset(i for i, t in enumerate(xs) if t.requires_grad),
-            frozenset(i for i, t in enumerate(params) if t.requires_grad),
-        )
-    if wanted not in lowered.recipes:
-        lowered.recipes[wanted] = make_recipe(lowered.step, dtype_of(call), wanted)
-    return lowered.recipes[wanted]
-
-
-def assemble(
-    call: Call, job: Job, results: tuple[Tensor, ...], starts: list[Tensor]
-) -> tuple[Tree, State]:
-    """ys and the last state as trees, bools again bool."""
-    step, rows = job.recipe.step, job.rows
-    count = len(step.ys)
-    ys = [
-        y if dtype.is_floating_point else y != 0
-        for y, dtype in zip(results, step.y_dtypes, strict=False)
-    ]
-    moved = iter(results[count:])
-    begun = iter(starts)
-    last: list[Tensor] = []
-    carries = {c.index: c for c in job.recipe.forward.program.carries}
-    for i, leaf in enumerate(call.state_leaves):
-        if i not in carries:
-            last.append(leaf)
-            continue
-        start = next(begun)
-        if carries[i].held:
-            last.append(start if rows.final_rows is None else start[rows.final_rows])
-        else:
-            end = next(moved)
-            last.append(end if leaf.is_floating_point() else end != 0)
-    leaves = iter(last)
-    y = ys[0] if step.y_tree.is_leaf() else tree_unflatten(ys, step.y_tree)
-    return y, _tree.map(lambda _: next(leaves), call.state)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ostinato.backends.fused.disk import cache_directory, is_safe, read, trim, write
+from ostinato.backends.fused.disk import MAGIC, cache_directory, is_safe, read, trim, write
 from ostinato.backends.fused.machine import host, target_machine
 
 KERNEL = "void(int64, int64)"
@@ -105,6 +105,27 @@ def load(key: str, text: str, signatures: Mapping[str, str]) -> Code:
             write(path, code, sealed=True)
             trim(path.parent)
     return link(code, symbols)
+
+
+def note(text: str) -> None:
+    """Remember on this machine that something holds, which this text says in full."""
+    path = note_path(text)
+    if path is not None:
+        write(path, MAGIC)
+
+
+def noted(text: str) -> bool:
+    """Whether this was noted, by this version of the compiler on this kind of CPU."""
+    path = note_path(text)
+    return path is not None and path.is_file()
+
+
+def note_path(text: str) -> Path | None:
+    """The file of a note; None where nothing is kept."""
+    directory = cache_directory()
+    if directory is None or not is_safe(directory):
+        return None
+    return directory / f"{key_of('note', text)[:40]}.checked"
 
 
 def link(code: bytes, symbols: dict[str, str]) -> Code:

@@ -28,7 +28,7 @@ DIGEST = 32
 
 SIZE = 256
 """Megabytes that the files of a directory may take in all, unless ``OSTINATO_CACHE_SIZE`` says."""
-OURS = re.compile(r"[0-9a-f]{40}\.(o|py)(?P<partial>.*)")
+OURS = re.compile(r"[0-9a-f]{40}\.(o|py|checked)(?P<partial>.*)")
 """The names of our files, of which those with an end were being written."""
 STALE = 3600.0
 """Seconds after which nobody writes a file any more."""

@@ -1,4 +1,4 @@
-"""From a plan to the text of its kernels, for Numba, to be read by people too.
+"""From a finished plan to the text of its kernels, for Numba, to be read by people too.
 
 def forward_1_0(cur, rows):
     product0 = load_i8(cur, 3)
@@ -16,9 +16,22 @@ import math
 from dataclasses import dataclass, field
 
 from ostinato.backends.fused.functions import FUNCTIONS
-from ostinato.backends.fused.ir import Reading, Shape, Value, contiguous
-from ostinato.backends.fused.nests import Fill, Nest, Row
-from ostinato.backends.fused.passes.plan import Buffer, Kernel, Place, Plan
+from ostinato.backends.fused.ir import Reading, Shape, Value
+from ostinato.backends.fused.passes.plan import (
+    Body,
+    Buffer,
+    Compute,
+    Fill,
+    Fold,
+    Kernel,
+    Load,
+    Nest,
+    Place,
+    Plan,
+    Same,
+    Statement,
+    Store,
+)
 
 NUM_SCOPES = 64
 """How many buffers one function can tell apart, see `memory`."""
@@ -44,63 +57,51 @@ class Loop:
 def emit(plan: Plan, dtype: str) -> str:
     """The text of all kernels of a plan."""
     names = f"{dtype}, load_{dtype}, load_i8, store_{dtype}"
-    kernels = [KernelText(plan, kernel, dtype).write() for kernel in plan.kernels()]
+    kernels = [write_kernel(kernel, dtype) for kernel in plan.kernels()]
     return "\n\n".join([HEADER.format(names=names), *kernels])
 
 
-@dataclass
-class KernelText:
-    """One kernel in the making."""
+def write_kernel(kernel: Kernel, dtype: str) -> str:
+    """The whole function."""
+    assert kernel.body is not None, kernel.name
+    buffers, size = kernel.body.buffers, SIZES[dtype]
+    opening = [f"def {kernel.name}(cur, rows):"]
+    opening += [f"    {buffer_name(b)} = load_i8(cur, {b.number})" for b in buffers]
+    opening += ["    for r in range(rows):"]
+    lines = RowText(kernel.body, dtype).write()
+    moving = [b for b in buffers if b.clock not in ("shard", "fixed")]
+    steps = [f"        {buffer_name(b)} += {b.width * size}" for b in moving]
+    return "\n".join([*opening, *lines, *steps]) + "\n"
 
-    plan: Plan
-    kernel: Kernel
+
+@dataclass
+class RowText:
+    """The lines for one row in the making."""
+
+    body: Body
     dtype: str
     lines: list[str] = field(default_factory=list[str])
-    used: dict[int, Buffer] = field(default_factory=dict[int, Buffer])
     depth: int = 2
     known: dict[Value, str] = field(default_factory=dict[Value, str])
+    """The variables of values."""
     names: set[str] = field(default_factory=set[str])
-    strides: list[tuple[Shape, Shape]] = field(default_factory=list[tuple[Shape, Shape]])
     loops: list[Loop] = field(default_factory=list[Loop])
 
-    def write(self) -> str:
-        """The whole function."""
-        self.row = Row(self.plan, self.kernel)
-        nests = self.row.build()
-        for fill in self.row.fills:
+    def write(self) -> list[str]:
+        for fill in self.body.fills:
             self.write_fill(fill)
-        for nest in nests:
+        for nest in self.body.nests:
             self.write_nest(nest)
-        body = self.lines
-        self.kernel.reads = frozenset(self.used)
-        opening = [f"def {self.kernel.name}(cur, rows):"]
-        opening += [f"    {buffer_name(b)} = load_i8(cur, {b.number})" for b in self.used.values()]
-        opening += ["    for r in range(rows):"]
-        size = SIZES[self.dtype]
-        moving = [b for b in self.used.values() if b.clock not in ("shard", "fixed")]
-        steps = [f"        {buffer_name(b)} += {b.width * size}" for b in moving]
-        return "\n".join([*opening, *body, *steps]) + "\n"
+        return self.lines
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
 
-    def buffer(self, place: Place) -> str:
-        """The name of a buffer's address in this kernel."""
-        self.used[place.buffer.number] = place.buffer
-        return buffer_name(place.buffer)
-
     def write_nest(self, nest: Nest) -> None:
-        """The loops of a nest, after a dry run that collects how memory is read in it."""
-        known, names, lines = dict(self.known), set(self.names), len(self.lines)
-        self.strides, self.loops = [], full_loops(nest.shape)
-        self.body(nest)
-        del self.lines[lines:]
-        self.known, self.names = known, names
-        self.loops = merged_loops(nest.shape, self.strides, nest.kept)
-        self.write_loops(nest)
-
-    def write_loops(self, nest: Nest) -> None:
         """Loops from outside in, with the start and end of folds round the reduced ones."""
+        memory = [s for s in nest.statements if isinstance(s, (Load, Store))]
+        readings = [(s.reading.shape, s.reading.strides) for s in memory]
+        self.loops = merged_loops(nest.shape, readings, nest.kept)
         known, depth = dict(self.known), self.depth
         kept = sum(loop.axis <= nest.kept for loop in self.loops)
         for i, loop in enumerate(self.loops):
@@ -108,64 +109,79 @@ class KernelText:
                 self.start_folds(nest)
             self.line(f"for {loop.variable} in range({loop.extent}):")
             self.depth += 1
-        self.body(nest)
+        for statement in nest.statements:
+            self.write_statement(statement)
         self.depth = depth + kept
-        results = self.end_folds(nest)
+        for end in nest.ends:
+            self.line(self.store(end, self.known[end.value]))
         self.depth = depth
         if self.loops:
-            self.known = known | results
+            stored = {end.value for end in nest.ends}
+            folds = {v: self.known[v] for v in nest.folds if v not in stored}
+            self.known = known | folds
 
     def start_folds(self, nest: Nest) -> None:
-        for fold in nest.folds:
-            self.known[fold.result] = self.name(fold.result)
-            neutral = NEUTRAL[fold.result.function]
-            self.line(f"{self.known[fold.result]} = {self.dtype}({neutral})")
+        for result in nest.folds:
+            self.known[result] = self.name(result)
+            self.line(f"{self.known[result]} = {self.dtype}({NEUTRAL[result.function]})")
 
-    def end_folds(self, nest: Nest) -> dict[Value, str]:
-        """Put folded values where they belong; those that are row scalars stay variables."""
-        results: dict[Value, str] = {}
-        for fold in nest.folds:
-            name = self.known[fold.result]
-            if fold.place is None:
-                results[fold.result] = name
-                continue
-            shape = fold.result.shape
-            reading = Reading(fold.place.offset, shape, contiguous(shape))
-            self.line(self.store(fold.place, self.index(reading), name))
-        return results
+    def write_statement(self, statement: Statement) -> None:
+        """One line, or none where a value has a variable already."""
+        if isinstance(statement, Store):
+            text = self.text(statement.value)
+            if statement.combine:
+                old = self.load(statement.place, statement.reading)
+                text = COMBINE[statement.combine].format(old, text)
+            self.line(self.store(statement, text))
+        elif isinstance(statement, Fold):
+            name, term = self.known[statement.result], self.text(statement.term)
+            self.line(f"{name} = {COMBINE[statement.result.function].format(name, term)}")
+        elif isinstance(statement, Same):
+            self.known[statement.value] = self.text(statement.of)
+        elif isinstance(statement, Load):
+            self.assign(statement.value, self.load(statement.place, statement.reading))
+        else:
+            self.compute(statement)
 
-    def body(self, nest: Nest) -> None:
-        """What one turn of the innermost loop does."""
-        for fold in nest.folds:
-            term = self.value(fold.value, nest)
-            name = self.known.setdefault(fold.result, "fold")
-            self.line(f"{name} = {COMBINE[fold.result.function].format(name, term)}")
-        for write in nest.writes:
-            text = self.value(write.value, nest)
-            index = self.index(write.reading)
-            if write.combine:
-                text = COMBINE[write.combine].format(self.load(write.place, index), text)
-            self.line(self.store(write.place, index, text))
+    def compute(self, statement: Compute) -> None:
+        v = statement.value
+        args = [self.text(a) for a in v.args]
+        self.assign(v, FUNCTIONS[v.function].text.format(*args, type=self.dtype))
+
+    def assign(self, v: Value, text: str) -> None:
+        """A new variable."""
+        self.known[v] = self.name(v)
+        self.line(f"{self.known[v]} = {text}")
+
+    def text(self, v: Value) -> str:
+        """The variable of a value, or the number that it is."""
+        if v.op == "const":
+            number = v.attrs[0]
+            return str(number) if v.dtype == "b" else f"{self.dtype}({number})"
+        return self.known[v]
 
     def write_fill(self, fill: Fill) -> None:
         """A number all over a place."""
         start = f" + {fill.place.offset}" if fill.place.offset else ""
         self.line(f"for j in range({fill.size}):")
-        self.line("    " + self.store(fill.place, f"j{start}", f"{self.dtype}({fill.number})"))
+        at, number = f"j{start}", f"{self.dtype}({fill.number})"
+        buffer, scope = buffer_name(fill.place.buffer), self.scope(fill.place)
+        self.line(f"    store_{self.dtype}({buffer}, {at}, {number}, {scope})")
 
-    def load(self, place: Place, index: str) -> str:
-        return f"load_{self.dtype}({self.buffer(place)}, {index}, {self.scope(place)})"
+    def load(self, place: Place, reading: Reading) -> str:
+        address, index, scope = buffer_name(place.buffer), self.index(reading), self.scope(place)
+        return f"load_{self.dtype}({address}, {index}, {scope})"
 
-    def store(self, place: Place, index: str, text: str) -> str:
-        return f"store_{self.dtype}({self.buffer(place)}, {index}, {text}, {self.scope(place)})"
+    def store(self, store: Store, text: str) -> str:
+        address, index = buffer_name(store.place.buffer), self.index(store.reading)
+        return f"store_{self.dtype}({address}, {index}, {text}, {self.scope(store.place)})"
 
     def scope(self, place: Place) -> int:
         """The scope of a buffer. Where there are more buffers than scopes some share one."""
-        return list(self.used).index(place.buffer.number) % NUM_SCOPES
+        return self.body.buffers.index(place.buffer) % NUM_SCOPES
 
     def index(self, reading: Reading) -> str:
         """The place of the loops' entry in a reading, as text."""
-        self.strides.append((reading.shape, reading.strides))
         terms: list[str] = []
         for loop in self.loops:
             if loop.axis > len(reading.shape):
@@ -176,44 +192,6 @@ class KernelText:
         if reading.offset or not terms:
             terms.append(str(reading.offset))
         return " + ".join(terms)
-
-    def value(self, v: Value, nest: Nest) -> str:
-        """The name of a value's entry, worked out by new lines where it is not there yet."""
-        if v not in self.known:
-            self.known[v] = self.work_out(v, nest)
-        return self.known[v]
-
-    def work_out(self, v: Value, nest: Nest) -> str:
-        if v.op == "const":
-            number = v.attrs[0]
-            return str(number) if v.dtype == "b" else f"{self.dtype}({number})"
-        if v in self.kernel.there or self.row.in_memory(v, nest):
-            place = self.plan.homes[v] if v in self.kernel.there else self.row.place(v)
-            return self.read(v, place, Reading(0, v.shape, contiguous(v.shape)))
-        if v.op == "view":
-            return self.read_view(v)
-        if v.op == "barrier":
-            return self.value(v.args[0], nest)
-        assert v.op == "pointwise", (v, v.op, self.kernel.name)
-        args = [self.value(a, nest) for a in v.args]
-        name = self.name(v)
-        text = FUNCTIONS[v.function].text.format(*args, type=self.dtype)
-        self.line(f"{name} = {text}")
-        return name
-
-    def read_view(self, v: Value) -> str:
-        stored = v.args[0]
-        if stored in self.known and not stored.shape:
-            return self.known[stored]
-        offset, strides = v.attrs
-        place = self.plan.homes[stored] if stored in self.kernel.there else self.row.place(stored)
-        return self.read(v, place, Reading(int(offset), v.shape, strides))  # pyright: ignore
-
-    def read(self, v: Value, place: Place, reading: Reading) -> str:
-        moved = Reading(reading.offset + place.offset, reading.shape, reading.strides)
-        name = self.name(v)
-        self.line(f"{name} = {self.load(place, self.index(moved))}")
-        return name
 
     def name(self, v: Value) -> str:
         """A name for a value that no other variable of the kernel has."""
@@ -235,11 +213,6 @@ RESERVED = {
 def buffer_name(buffer: Buffer) -> str:
     """The address of the row at hand."""
     return f"at_{buffer.name}"
-
-
-def full_loops(shape: Shape) -> list[Loop]:
-    """A loop for each axis."""
-    return [Loop(f"j{i}", n, i + 1) for i, n in enumerate(shape)]
 
 
 def merged_loops(shape: Shape, readings: list[tuple[Shape, Shape]], border: int) -> list[Loop]:

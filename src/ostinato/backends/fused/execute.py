@@ -32,6 +32,8 @@ class Job:
     num_states: int
     steps: int
     batch: int
+    draws: list[Tensor] | None = None
+    """The random numbers of the step's draws, [records, ...]; None for new ones."""
 
     def split(self, tensors: tuple[Any, ...]) -> tuple[Any, Any, Any]:
         """xs, starts and params."""
@@ -68,9 +70,16 @@ class Unrolled(torch.autograd.Function):
         job: Job = ctx.job
         tensors = ctx.saved_tensors[: len(ctx.needs_input_grad) - 1]
         wanted = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or any(g is not None and is_batched(g) for g in grads):
             return (None, *pull_again(job, tensors, ctx.kept, grads, wanted))
         return (None, *pull(job, ctx.kept, grads, wanted))
+
+
+def is_batched(t: Tensor) -> bool:
+    """Whether a tensor stands for many at once, under either of torch's vmaps."""
+    # that of `torch.autograd.grad(is_grads_batched=True)`, and `torch.vmap`
+    functorch: Any = torch._C._functorch  # pyright: ignore
+    return functorch.is_legacy_batchedtensor(t) or functorch.is_batchedtensor(t)
 
 
 def run_forward(job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -85,15 +94,18 @@ def pull_again(
     grads: tuple[Tensor | None, ...],
     wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
-    """Gradients that can be differentiated, where ``create_graph`` asks for them."""
+    """Gradients that can be differentiated, or are many at once: ``create_graph``, vmap."""
     draws = [kept.blocks["draw", i] for i in range(len(job.recipe.step.draws))]
-    # what stands for the tensors: their own hooks are for the backward that is under way
-    tensors = tuple(t.view_as(t) if want else t for t, want in zip(tensors, wanted, strict=True))
-    made = again(job, tensors, draws)
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # what stands for the tensors: their own hooks are for the backward that is under way
+        pairs = zip(tensors, wanted, strict=True)
+        tensors = tuple(t.view_as(t) if want else t for t, want in pairs)
+        made = again(job, tensors, draws)
     pairs = [(r, g) for r, g in zip(made, grads, strict=True) if g is not None and r.requires_grad]
     inputs = [t for t, want in zip(tensors, wanted, strict=True) if want]
     outs, given = [r for r, _ in pairs], [g for _, g in pairs]
-    found = iter(torch.autograd.grad(outs, inputs, given, create_graph=True, allow_unused=True))
+    found = iter(torch.autograd.grad(outs, inputs, given, create_graph=further, allow_unused=True))
     return [next(found) if want else None for want in wanted]
 
 
@@ -107,9 +119,10 @@ def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
         role = place.buffer.role
         if role not in blocks:
             length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
-            blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype)
+            blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype, device="cpu")
     for carry in recipe.moving:
-        blocks["final", carry.index] = torch.empty(job.batch, *carry.after.shape, dtype=dtype)
+        size = (job.batch, *carry.after.shape)
+        blocks["final", carry.index] = torch.empty(size, dtype=dtype, device="cpu")
     return Kept(frame, blocks, run(frame, blocks))
 
 
@@ -127,13 +140,14 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
     """What a call brings, contiguous and in the program's dtype."""
     recipe, rows = job.recipe, job.rows
     xs, starts, params = job.split(tensors)
-    dtype = recipe.dtype
+    dtype, given = recipe.dtype, job.draws
     blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
     for i, x in enumerate(xs):
         blocks["x", i] = records(dense(x, dtype), rows)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
-        blocks["draw", i] = make(rows.num_records, *draw.shape, dtype=dtype)
+        size = (rows.num_records, *draw.shape)
+        blocks["draw", i] = make(*size, dtype=dtype, device="cpu") if given is None else given[i]
     for carry, start in zip(recipe.forward.program.carries, starts, strict=True):
         blocks["held" if carry.held else "start", carry.index] = dense(start, dtype)
     return blocks
@@ -141,9 +155,9 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
 
 def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
     """The numbers of a tensor side by side in memory."""
-    if t.dtype is dtype and t.is_contiguous():
+    if t.dtype is dtype and t.is_contiguous() and not t.is_neg():
         return t
-    return t.detach().to(dtype).contiguous()
+    return t.detach().resolve_neg().to(dtype).contiguous()
 
 
 def records(x: Tensor, rows: Rows) -> Tensor:
@@ -205,9 +219,8 @@ def pull(
     for index, last in lasts.items():
         blocks["dlast", index] = carried(job, last)
     for _, place in back.outputs:
-        blocks[place.buffer.role] = torch.empty(
-            rows.num_records, place.buffer.width, dtype=recipe.dtype
-        )
+        size = (rows.num_records, place.buffer.width)
+        blocks[place.buffer.role] = torch.empty(size, dtype=recipe.dtype, device="cpu")
     for block in frame.script.blocks:
         if isinstance(block, tuple) and block[0] == "grad":
             blocks[block] = torch.empty_like(blocks["param", block[1]])
@@ -215,7 +228,7 @@ def pull(
     for carry, want in zip(back.program.carries, starts_wanted, strict=True):
         if want:
             shape = (rows.num_rows, *carry.before.shape)
-            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype)
+            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype, device="cpu")
     run(frame, blocks, kept.lasting)
     dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
     return [
@@ -231,7 +244,7 @@ def pull(
 def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:
     """The gradient of an output, one row for each record."""
     if dy is None:
-        return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype)
+        return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype, device="cpu")
     return records(dense(dy, job.recipe.dtype), job.rows)
 
 

@@ -169,8 +169,10 @@ class Framing:
     def run_kernel(self, kernel: Kernel) -> None:
         """A kernel over all records."""
         buffers: list[int | Ref] = []
+        body = kernel.body
+        assert body is not None
         for b in self.plan.buffers:
-            if b.number not in kernel.reads:
+            if b not in body.buffers:
                 buffers += [0, 0, 0]
             elif b.clock in ("shard", "fixed"):
                 length = 0 if b.clock == "fixed" else b.width * self.size
@@ -225,7 +227,7 @@ class Framing:
         rows = self.rows
         if rows.row_of is not None:
             return rows.row_of
-        return torch.arange(rows.num_rows).repeat(rows.num_records // rows.num_rows)
+        return torch.arange(rows.num_rows, device="cpu").repeat(rows.num_records // rows.num_rows)
 
     def copy(
         self, to: Ref, to_row: int, at: Ref, at_row: int, rows: int, width: int,

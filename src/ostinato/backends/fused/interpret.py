@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import Value, topological
+from ostinato.backends.fused.views import places
 
 
 def interpret(
@@ -31,13 +33,15 @@ def evaluate(
     if v.op == "const":
         number = v.attrs[0]
         if v.dtype == "b":
-            return torch.tensor(number == "True")
+            return torch.tensor(number == "True", device="cpu")
         return sample.new_tensor(float(number))  # pyright: ignore
     if v.op == "param":
         return params[int(v.attrs[0])].to(sample.dtype).expand(rows, *v.shape)  # pyright: ignore
     if v.op == "pointwise":
         wide = [a.expand(rows, *v.shape) if a.dim() == 0 else a for a in args]
-        return FUNCTIONS[v.function].torch(*wide).expand(rows, *v.shape)
+        made = FUNCTIONS[v.function].torch(*wide).expand(rows, *v.shape)
+        # a condition as a number
+        return made.to(sample.dtype) if v.dtype == "f" else made
     if v.op == "view":
         return read(args[0], v)
     if v.op == "product":
@@ -52,25 +56,43 @@ def evaluate(
     if v.op == "assemble":
         return assemble(args, v, rows)
     assert v.op == "barrier", v.op
+    if v.attrs[0] == "first":
+        (axis,) = v.attrs[1]  # pyright: ignore
+        return args[1].max(axis + 1).values
+    if v.attrs[0] == "copy" and v.args[0] is not v.args[1]:
+        return Passed.apply(args[0], args[1])
     return args[0]
+
+
+class Passed(torch.autograd.Function):
+    """A value in the place of another one, whose gradient it is given."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, source: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        return None, grads[0]
 
 
 def read(stored: Tensor, v: Value) -> Tensor:
     """A view, entry by entry, by strides over the dense rows."""
     offset, strides = v.attrs
     rows, dense = stored.shape[0], stored.reshape(stored.shape[0], -1)
-    places = torch.full((), offset)  # pyright: ignore
-    for n, stride in zip(v.shape, strides, strict=True):  # pyright: ignore
-        places = places[..., None] + torch.arange(n) * stride
-    return dense[:, places.reshape(-1)].reshape(rows, *v.shape)
+    at = torch.from_numpy(places(offset, v.shape, strides))  # pyright: ignore
+    return dense[:, at].reshape(rows, *v.shape)
 
 
 def assemble(parts: list[Tensor], v: Value, rows: int) -> Tensor:
     """Parts in their places, zeros elsewhere."""
     out = parts[0].new_zeros(rows, v.size)
     for part, a, (offset, strides) in zip(parts, v.args, v.attrs, strict=True):  # pyright: ignore
-        places = torch.full((), offset)
-        for n, stride in zip(a.shape, strides, strict=True):
-            places = places[..., None] + torch.arange(n) * stride
-        out[:, places.reshape(-1)] = part.reshape(rows, -1)
+        out[:, torch.from_numpy(places(offset, a.shape, strides))] = part.reshape(rows, -1)
     return out.reshape(rows, *v.shape)

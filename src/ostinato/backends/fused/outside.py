@@ -6,18 +6,16 @@ a cell of the same kind has its own; so the recording keeps no weights alive.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ostinato.backends.fused.lower.step import Step
 from ostinato.backends.fused.record import Refusal
-
-KINDS = ("_parameters", "_buffers", "")
-"""Where a module has tensors; "" is its own attributes."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +40,18 @@ class Work:
 class Outside:
     """How the params of a step come from the tensors of a cell."""
 
-    sources: tuple[tuple[int, str, str] | Tensor, ...]
-    """Of the first slots: number of the module, kind and name; or a constant."""
+    sources: tuple[int | Tensor, ...]
+    """Of the first slots: the number among the tensors of a cell's identity; or a constant."""
     work: tuple[Work, ...]
     params: tuple[int, ...]
     """The slots of the params."""
     slots: int
 
-    def values(self, modules: list[nn.Module]) -> list[Tensor]:
-        """The params of a call."""
+    def values(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The params of a call, from the tensors of its cell."""
         now: list[Any] = [None] * self.slots
         for i, source in enumerate(self.sources):
-            now[i] = source if isinstance(source, Tensor) else read(modules, source)
+            now[i] = tensors[source] if isinstance(source, int) else source
         for one in self.work:
             args, kwargs = tree_map(
                 lambda a: now[a.index] if isinstance(a, Slot) else a, (one.args, one.kwargs)
@@ -66,17 +64,14 @@ class Outside:
         return [now[i] for i in self.params]
 
 
-def read(modules: list[nn.Module], source: tuple[int, str, str]) -> Any:
-    """A tensor of a cell."""
-    number, kind, name = source
-    state = modules[number].__dict__
-    return state[kind][name] if kind else state[name]
+def outside(step: Step, known: Sequence[Tensor]) -> Outside:
+    """The work of a recorded step, for any cell of the same identity. Raises Refusal.
 
-
-def outside(step: Step, modules: list[nn.Module]) -> Outside:
-    """The work of a recorded step, for any cell with modules of the same kind. Raises Refusal."""
+    ``known`` are the tensors of the recorded cell's identity.
+    """
     work = step.needed_outside
-    tensors = [*step.captured, *(t for op in work for t in op.results if t is not None)]
+    captured = [one.tensor for one in step.captured]
+    tensors = [*captured, *(t for op in work for t in op.results if t is not None)]
     slots = {id(t): i for i, t in reversed(list(enumerate(tensors)))}
 
     def slot(a: Any) -> Any:
@@ -86,7 +81,7 @@ def outside(step: Step, modules: list[nn.Module]) -> Outside:
         return Slot(slots[id(a)]) if id(a) in slots else a.detach()
 
     return Outside(
-        tuple(sources(step, modules)),
+        tuple(sources(step, known)),
         tuple(
             Work(
                 op.function,
@@ -102,24 +97,18 @@ def outside(step: Step, modules: list[nn.Module]) -> Outside:
     )
 
 
-def sources(step: Step, modules: list[nn.Module]) -> list[tuple[int, str, str] | Tensor]:
-    """Where to read the captured tensors at each call, so that swapped weights are seen."""
-    where: dict[int, tuple[int, str, str]] = {}
-    for number, module in enumerate(modules):
-        for kind in KINDS:
-            held = module.__dict__[kind] if kind else module.__dict__
-            for name, value in held.items():
-                if isinstance(value, Tensor):
-                    where.setdefault(id(value), (number, kind, name))
-    made_inside = {id(op.args[0]) for op in step.outside if "lift_fresh" in op.name}
-    found: list[tuple[int, str, str] | Tensor] = []
-    for t in step.captured:
-        if id(t) in where:
-            found.append(where[id(t)])
-        elif id(t) in made_inside or not t.requires_grad:
-            found.append(t)
+def sources(step: Step, known: Sequence[Tensor]) -> Iterator[int | Tensor]:
+    """Where to find the captured tensors at each call, so that swapped weights are seen."""
+    numbers = {id(t): i for i, t in enumerate(known)}
+    for one in step.captured:
+        t = one.tensor
+        if id(t) in numbers:
+            yield numbers[id(t)]
+        elif one.fresh and not t.requires_grad:
+            # it may lie in the memory of an array of NumPy's, which its owner may change
+            yield t.detach().clone()
         else:
             raise Refusal(
-                "the step reads a tensor with a gradient that is no attribute of the cell"
+                f"the step reads a tensor {list(t.shape)} that is no attribute of the cell or of "
+                f"a module in it, nor in a container of such, at {one.where}"
             )
-    return found

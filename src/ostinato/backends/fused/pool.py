@@ -40,7 +40,7 @@ def take(size: int) -> Tensor:
             return block
         if block is not None:  # another thread has put another block of that address there
             give(block)
-    return torch.empty(size, dtype=torch.uint8)
+    return torch.empty(size, dtype=torch.uint8, device="cpu")
 
 
 def give(block: Tensor) -> None:

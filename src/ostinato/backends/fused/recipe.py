@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,12 +13,15 @@ from ostinato.backends.fused.compile import compile_text
 from ostinato.backends.fused.dense import KINDS
 from ostinato.backends.fused.emit import emit
 from ostinato.backends.fused.frame import Frame
-from ostinato.backends.fused.ir import topological
+from ostinato.backends.fused.ir import Value, topological
 from ostinato.backends.fused.lower.step import Step
 from ostinato.backends.fused.passes.keep import keep
+from ostinato.backends.fused.passes.loop_nests import loop_nests
 from ostinato.backends.fused.passes.merge import accumulate, merge
 from ostinato.backends.fused.passes.place import complete, full
 from ostinato.backends.fused.passes.plan import Place, Plan, padded
+from ostinato.backends.fused.passes.verify import verify_plans
+from ostinato.backends.fused.passes.verify_values import check_values, same_sums
 from ostinato.backends.fused.program import Carry, Program, forward
 from ostinato.backends.fused.reverse import Wanted, reverse
 
@@ -71,23 +74,117 @@ class Recipe:
         return found
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A recipe in the making: the forms that there are so far."""
+
+    step: Step
+    wanted: Wanted | None
+    """Whose gradients are wanted; None without gradients."""
+    forward: Program
+    backward: Program | None = None
+    saved: tuple[Value, ...] = ()
+    """What the forward keeps for the backward."""
+    plan: Plan | None = None
+    back: Plan | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether there are plans whose kernels have their loops."""
+        plans = [plan for plan in (self.plan, self.back) if plan is not None]
+        return bool(plans) and all(k.body is not None for p in plans for k in p.kernels())
+
+
+def merge_products(draft: Draft) -> Draft:
+    """Products and biases that always stand in the same sums become one that adds in place."""
+    step = merge(draft.step)
+    return replace(draft, step=step, forward=forward(step))
+
+
+def differentiate(draft: Draft) -> Draft:
+    """The program of the backward step."""
+    if draft.wanted is None:
+        return draft
+    return replace(draft, backward=reverse(draft.step, draft.wanted))
+
+
+def accumulate_carries(draft: Draft) -> Draft:
+    """The last product of a carried gradient adds to the work before it, in its place."""
+    if draft.backward is None:
+        return draft
+    return replace(draft, backward=accumulate(draft.backward))
+
+
+def choose_saved(draft: Draft) -> Draft:
+    """What the forward keeps, and what the backward works out again."""
+    if draft.backward is None:
+        return draft
+    return replace(draft, saved=tuple(keep(draft.forward, draft.backward)))
+
+
+def assign_memory(draft: Draft) -> Draft:
+    """When everything is computed, and where it lies."""
+    ahead, behind, saved = draft.forward, draft.backward, list(draft.saved)
+    train = behind is not None
+    plan = Plan(ahead)
+    place_inputs(plan, draft.step, ahead, train=train)
+    complete(plan, saved, train=train)
+    if behind is None:
+        return replace(draft, plan=plan)
+    back = Plan(behind)
+    place_inputs(back, draft.step, ahead, train=True)
+    place_forward(back, draft.step, ahead, plan, saved)
+    return replace(draft, plan=plan, back=complete(back, [], train=True))
+
+
+def make_loops(draft: Draft) -> Draft:
+    """The loops of each kernel, statement by statement."""
+    assert draft.plan is not None
+    back = None if draft.back is None else loop_nests(draft.back)
+    return replace(draft, plan=loop_nests(draft.plan), back=back)
+
+
+PASSES: tuple[Callable[[Draft], Draft], ...] = (
+    merge_products,
+    differentiate,
+    accumulate_carries,
+    choose_saved,
+    assign_memory,
+    make_loops,
+)
+"""From a step to finished plans, in order; `verify` looks at what each has made."""
+
+
+def make_draft(step: Step, wanted: Wanted | None, passes: int = len(PASSES)) -> Draft:
+    """The forms of a step after so many passes. Raises Broken where one makes a mistake."""
+    draft = Draft(step, wanted, forward(step))
+    check_values(draft.forward.roots())
+    for rewrite in PASSES[:passes]:
+        done = rewrite(draft)
+        verify(draft, done, rewrite.__name__)
+        draft = done
+    return draft
+
+
+def verify(before: Draft, after: Draft, by: str) -> None:
+    """Raise Broken where a pass has made something that cannot be right."""
+    if after.forward is not before.forward:
+        check_values(after.forward.roots())
+        same_sums(before.forward.roots(), after.forward.roots(), by)
+    if after.backward is not None and after.backward is not before.backward:
+        check_values(after.backward.roots())
+        if before.backward is not None:
+            same_sums(before.backward.roots(), after.backward.roots(), by)
+    if after.finished:
+        assert after.plan is not None
+        verify_plans(after.plan, after.back, after.saved)
+
+
 def make_recipe(step: Step, dtype: torch.dtype, wanted: Wanted | None) -> Recipe:
     """Plan a step, for training where some gradient is wanted."""
-    step = merge(step)
-    ahead = forward(step)
-    if wanted is None:
-        plan = Plan(ahead)
-        place_inputs(plan, step, ahead, train=False)
-        return Recipe(step, dtype, complete(plan, [], train=False), None)
-    behind = accumulate(reverse(step, wanted))
-    saved = keep(ahead, behind)
-    plan = Plan(ahead)
-    place_inputs(plan, step, ahead, train=True)
-    complete(plan, saved, train=True)
-    back = Plan(behind)
-    place_inputs(back, step, ahead, train=True)
-    place_forward(back, step, ahead, plan, [*saved])
-    return Recipe(step, dtype, plan, complete(back, [], train=True))
+    draft = make_draft(step, wanted)
+    assert draft.plan is not None
+    return Recipe(draft.step, dtype, draft.plan, draft.back)
 
 
 def place_inputs(plan: Plan, step: Step, ahead: Program, *, train: bool) -> None:

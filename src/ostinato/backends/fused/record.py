@@ -2,23 +2,28 @@
 
 The step runs on real small tensors under a `TorchDispatchMode`, so that it sees what the user's
 Python does and needs no compiler of torch's. It runs twice, with two unusual batch sizes: what
-differs otherwise than by the batch size would be computed wrongly for another one.
+differs otherwise than by the batch size would be computed wrongly for another one. Where the call
+has a single row, it runs a third time with one, as a step may treat that otherwise.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ostinato import _tree
 from ostinato.backends.eager import check_step
+from ostinato.backends.fused.surroundings import foreign_random_state
 from ostinato.cell import Cell
 from ostinato.typing import State, Tree
 
@@ -26,6 +31,18 @@ NOT_THE_USERS = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
 WITH_SIZES = ("slice", "select", "split", "narrow", "native_group_norm")
 """Ops that take a size, which may be that of the batch, as a bare number."""
 BATCHES = (17, 19, 23, 29, 31, 37, 41, 43, 47)
+READS = frozenset((
+    "numpy", "tolist", "__array__", "__dlpack__", "data_ptr", "untyped_storage", "storage",
+    "apply_", "map_", "map2_", "__deepcopy__", "__reduce_ex__",
+))  # fmt: skip
+"""Methods of tensors by which Python gets at their numbers past torch's operations."""
+GRADIENTS = frozenset((
+    "register_hook", "register_post_accumulate_grad_hook", "backward", "retain_grad", "grad",
+    "requires_grad_",
+))  # fmt: skip
+"""What a step does with autograd."""
+GRAPH = frozenset(("requires_grad", "grad_fn", "is_leaf"))
+"""What a step asks of autograd, which at the first step of a loop may answer otherwise."""
 
 
 class Refusal(Exception):
@@ -54,15 +71,34 @@ class Op:
     results: tuple[Tensor | None, ...]
     where: Where
     differentiable: bool
+    passes: bool = False
+    """Whether it changes numbers in place behind the back of autograd, which goes on as before."""
 
     @property
     def name(self) -> str:
         """As in ``aten.add.Tensor``."""
         return str(self.function)
 
+    @property
+    def draws(self) -> bool:
+        """Whether it takes random numbers; not all such ops have torch's tag."""
+        schema = self.function._schema
+        tagged = torch.Tag.nondeterministic_seeded in self.function.tags
+        return tagged or any(argument.name == "generator" for argument in schema.arguments)
+
     def tensors(self) -> list[Tensor]:
         """The tensors that it reads."""
         return [a for a in tree_leaves((self.args, self.kwargs)) if isinstance(a, Tensor)]
+
+
+@dataclass(eq=False)
+class Captured:
+    """A tensor that the step reads and nobody gave it: a parameter, a buffer, a constant."""
+
+    tensor: Tensor
+    where: Where
+    fresh: bool = False
+    """Whether the step makes it anew each time, with the same numbers."""
 
 
 @dataclass(eq=False)
@@ -75,16 +111,44 @@ class Recording:
     ops: list[Op] = field(default_factory=list[Op])
     y: Tree = None
     after: State = None
-    captured: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    """Tensors that the step reads and nobody gave it, by id: parameters, buffers, constants."""
+    captured: dict[int, Captured] = field(default_factory=dict[int, Captured])
+    """By the id of the tensor."""
+
+
+class Questions(TorchFunctionMode):
+    """Refuses what a step asks of tensors where the answer would go into no operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Refusal | None = None
+        """A question that is no harm if the step is refused for something plainer."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        owner = getattr(func, "__self__", None)
+        name = getattr(func, "__name__", "")
+        if name in ("__get__", "__set__", "__delete__") and owner is not None:
+            name, act = owner.__name__, name
+            if act != "__get__":
+                raise Refusal(f"sets {name} of a tensor, at {user_line()}")
+            if name == "data":
+                # an alias that no operation would show
+                return args[0].detach()
+        if name in GRAPH and self.asked is None:
+            self.asked = Refusal(f"asks for {name} of a tensor, at {user_line()}")
+        if name in READS:
+            raise Refusal(f"reads the numbers of a tensor by {name}, at {user_line()}")
+        if name in GRADIENTS:
+            raise Refusal(f"uses autograd inside the step ({name}), at {user_line()}")
+        return func(*args, **(kwargs or {}))
 
 
 class Recorder(TorchDispatchMode):
     """Writes the ops of a step into a recording."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, cell: Cell, recording: Recording) -> None:
         super().__init__()
-        self.recording = recording
+        self.cell, self.recording = cell, recording
+        self.grad = torch.is_grad_enabled()
         self.known = {id(t) for t in (*recording.xs, *recording.states)}
         self.given = set(self.known)
         self.stale: set[int] = set()
@@ -97,8 +161,10 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         where = user_line()
-        written = self._written(func, args, where)
-        op = Op(func, tuple(args), kwargs, (), where, torch.is_grad_enabled())
+        written = self._written(func, args, kwargs, where)
+        grad = torch.is_grad_enabled()
+        passes = self.grad and not grad and any(t.requires_grad for t in written)
+        op = Op(func, tuple(args), kwargs, (), where, grad or not self.grad, passes)
         for t in op.tensors():
             if id(t) in self.stale:
                 raise Refusal(
@@ -106,25 +172,29 @@ class Recorder(TorchDispatchMode):
                 )
             if id(t) not in self.known:
                 self.known.add(id(t))
-                self.recording.captured[id(t)] = t
+                self.recording.captured[id(t)] = Captured(t, where)
         out = func(*args, **kwargs)
-        results = tuple(t if isinstance(t, Tensor) else None for t in tree_leaves(out))
+        leaves = tree_leaves(out)
+        if any(not isinstance(t, Tensor) and t is not None for t in leaves):
+            raise Refusal(f"a Python value is read from a tensor by {func}, at {where}")
         for t in written:
             self.stale |= {id(other) for other in self._aliases(t) if overlap(t, other)}
-        self.known.update(id(t) for t in results if t is not None)
-        self.recording.ops.append(replace(op, results=results))
+        self.known.update(id(t) for t in leaves if t is not None)
+        self.recording.ops.append(replace(op, results=tuple(leaves)))
         return out
 
-    def _written(self, func: Any, args: Any, where: Where) -> list[Tensor]:
+    def _written(self, func: Any, args: Any, kwargs: Any, where: Where) -> list[Tensor]:
         """What an op changes in place; refuses where the step did not make it."""
         if "_local_scalar_dense" in func.__name__:
             raise Refusal(f"a Python value is read from a tensor (a branch on data?) at {where}")
-        arguments = zip(func._schema.arguments, args, strict=False)
-        written = [v for a, v in arguments if a.alias_info and a.alias_info.is_write]
+        given = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
+        changed = {a.name for a in func._schema.arguments if a.alias_info and a.alias_info.is_write}
+        written = tree_leaves([v for name, v in given.items() if name in changed])
         for t in written:
             if id(t) not in self.known or id(t) in self.given or id(t) in self.recording.captured:
+                what = owners(self.cell).get(id(t), "a tensor")
                 raise Refusal(
-                    f"{func} changes a tensor in place that the step did not make, at {where}"
+                    f"{func} changes {what} in place, which the step did not make, at {where}"
                 )
         return written
 
@@ -138,10 +208,20 @@ class Recorder(TorchDispatchMode):
         ]
 
 
+def owners(cell: Cell) -> dict[int, str]:
+    """What the cell's own tensors are, by id, as in ``running_mean of BatchNorm1d norm_ih``."""
+    found: dict[int, str] = {}
+    for path, module in cell.named_modules():
+        tensors = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        kind = "batch norm in training" if isinstance(module, _BatchNorm) else type(module).__name__
+        found |= {id(t): f"{name} of {path or 'the cell'} ({kind})" for name, t in tensors}
+    return found
+
+
 def overlap(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors of one storage have an entry in common."""
     size = a.untyped_storage().nbytes() // a.element_size()
-    used = torch.zeros(size, dtype=torch.bool)
+    used = torch.zeros(size, dtype=torch.bool, device="cpu")
     used.as_strided(a.shape, a.stride(), a.storage_offset()).fill_(True)
     return bool(used.as_strided(b.shape, b.stride(), b.storage_offset()).any())
 
@@ -158,34 +238,35 @@ def user_line() -> Where:
     return Where(found.f_code.co_filename, found.f_lineno, found.f_code.co_name)
 
 
-def record(cell: Cell, xs: list[Tensor], x: Tree, state: State) -> Recording:
-    """The recording of one step of the cell.
+def record(cell: Cell, x: Tree, state: State, batch_size: int = 2) -> Recording:
+    """The recording of one step of the cell, for calls of this batch size: of one row, or more.
 
-    ``xs`` and ``state`` say sizes: leaves of x as [T, B, ...] and of the state as [B, ...].
-    Raises Refusal.
+    ``x`` and ``state`` say sizes, as leaves [T, B, ...] and [B, ...]. Raises Refusal.
     """
-    sizes = {n for t in (*xs, *_tree.leaves(state)) for n in t.shape}
-    sizes |= {n for p in (*cell.parameters(), *cell.buffers()) for n in p.shape}
+    leaves = (*_tree.leaves(x), *_tree.leaves(state))
+    sizes = {n for t in (*leaves, *cell.parameters(), *cell.buffers()) for n in t.shape}
     rare = [b for b in BATCHES if all(n % b for n in sizes)]
     if len(rare) < 2:
         raise Refusal("its sizes leave no batch size to record it with")
-    rng = torch.get_rng_state()
-    try:
-        first, second = (run(cell, x, state, b) for b in rare[:2])
-    finally:
-        torch.set_rng_state(rng)
-    compare(first, second)
+    first, second = (run(cell, x, state, b) for b in rare[:2])
+    if names(first) != names(second):
+        if names(first) != names(run(cell, x, state, rare[0])):
+            raise Refusal("it takes other operations each time (a scripted function, or noise?)")
+        raise Refusal("it takes other operations for another batch size")
+    compare_numbers(first, second)
+    compare_captured(first, second)
+    if batch_size == 1:
+        compare_one_row(first, run(cell, x, state, 1))
     return first
+
+
+def names(recording: Recording) -> list[Any]:
+    """The functions of all ops."""
+    return [op.function for op in recording.ops]
 
 
 def run(cell: Cell, x: Tree, state: State, batch_size: int) -> Recording:
     """One step on a batch of this size."""
-
-    def small(t: Tensor, rows: int, features: tuple[int, ...]) -> Tensor:
-        if t.is_floating_point():
-            return torch.rand(rows, *features, dtype=t.dtype) + 0.5
-        return torch.ones(rows, *features, dtype=t.dtype)
-
     full = max((t.shape[0] for t in _tree.leaves(state)), default=1)
 
     def state_leaf(t: Tensor) -> Tensor:
@@ -195,12 +276,28 @@ def run(cell: Cell, x: Tree, state: State, batch_size: int) -> Recording:
     one = _tree.map(lambda t: small(t, batch_size, tuple(t.shape[2:])), x)
     before = _tree.map(state_leaf, state)
     recording = Recording(batch_size, _tree.leaves(one), _tree.leaves(before))
-    recorder = Recorder(recording)
-    with torch.enable_grad(), recorder:
+    recorder = Recorder(cell, recording)
+    elsewhere = foreign_random_state()
+    questions = Questions()
+    with questions, recorder:
         recording.y, recording.after = step(cell, one, before, batch_size)
+    if foreign_random_state() != elsewhere:
+        raise Refusal("the step draws random numbers of Python's or NumPy's, anew at each step")
     if any(id(t) in recorder.stale for t in tree_leaves((recording.y, recording.after))):
         raise Refusal("the step gives what was changed in place through another view")
+    refuse_functions(recording)
+    if questions.asked is not None:
+        raise questions.asked
     return recording
+
+
+def small(t: Tensor, rows: int, features: tuple[int, ...]) -> Tensor:
+    """A few rows of numbers of this form, which have a gradient, as they will have in a loop."""
+    if not t.is_floating_point():
+        return torch.ones(rows, *features, dtype=t.dtype, device=t.device)
+    made = torch.rand(rows, *features, dtype=t.dtype, device=t.device) + 0.5
+    # no leaf: a step may not change one of those in place, and is to be refused in other words
+    return made.requires_grad_().clone() if torch.is_grad_enabled() else made
 
 
 def step(cell: Cell, x: Tree, state: State, batch_size: int) -> tuple[Tree, State]:
@@ -217,14 +314,34 @@ def step(cell: Cell, x: Tree, state: State, batch_size: int) -> tuple[Tree, Stat
     return made
 
 
-def compare(first: Recording, second: Recording) -> None:
-    """Refuse a step that does something else for another batch size."""
-    if [op.function for op in first.ops] != [op.function for op in second.ops]:
-        raise Refusal("it takes other operations for another batch size")
+def refuse_functions(recording: Recording) -> None:
+    """Refuse a step with derivatives of the user's own, which a recording does not show."""
+    seen: set[Any] = {c.tensor.grad_fn for c in recording.captured.values()}
+    seen |= {t.grad_fn for t in (*recording.xs, *recording.states)}
+    made = [t for t in tree_leaves((recording.y, recording.after)) if isinstance(t, Tensor)]
+    stack = [t.grad_fn for t in made]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            name = getattr(node, "_forward_cls", type(node)).__qualname__
+            raise Refusal(
+                f"the step uses {name}, a torch.autograd.Function: a derivative of its own"
+            )
+        stack += [function for function, _ in node.next_functions]
+
+
+def compare_numbers(first: Recording, second: Recording) -> None:
+    """Refuse a step that computes with other numbers for another batch size."""
     for a, b in zip(first.ops, second.ops, strict=True):
         for n, m in zip(loose_numbers(a), loose_numbers(b), strict=True):
-            if n != m:
-                raise Refusal(f"{a.name} computes with the batch size, at {a.where}")
+            if n != m and n == n:
+                raise Refusal(
+                    f"{a.name} computes with the batch size, or with numbers that differ from "
+                    f"step to step, at {a.where}"
+                )
 
 
 def loose_numbers(op: Op) -> list[Any]:
@@ -234,3 +351,61 @@ def loose_numbers(op: Op) -> list[Any]:
     given = (*op.args, *op.kwargs.values())
     kinds = (int, float) if op.name.split(".")[1] not in WITH_SIZES else (float,)
     return [n for n in given if isinstance(n, kinds)]
+
+
+def compare_captured(first: Recording, second: Recording) -> None:
+    """Refuse tensors from elsewhere that are neither the same nor equal at another time."""
+    for one, other in zip(first.captured.values(), second.captured.values(), strict=True):
+        a, b = one.tensor, other.tensor
+        one.fresh = a is not b
+        if one.fresh and not (a.shape == b.shape and torch.equal(a, b)):
+            raise Refusal(
+                "the step reads a tensor that comes from outside torch and differs from step to "
+                f"step (from NumPy?), at {one.where}"
+            )
+
+
+def compare_one_row(many: Recording, one: Recording) -> None:
+    """Refuse a step that treats a batch of one row otherwise than as one of several."""
+    same = names(many) == names(one)
+    for a, b in zip(many.ops, one.ops, strict=same) if same else ():
+        same = same and all(map(scaled(many.batch_size), a.results, b.results))
+    if not same:
+        raise Refusal("it takes other operations for a batch of one row")
+
+
+def scaled(batch_size: int) -> Callable[[Tensor | None, Tensor | None], bool]:
+    """Whether a tensor of one row has the shape of one of many, but for the rows."""
+
+    def check(many: Tensor | None, one: Tensor | None) -> bool:
+        if many is None or one is None:
+            return many is one
+        pairs = zip(many.shape, one.shape, strict=False)
+        return many.dim() == one.dim() and all(n in (m, m * batch_size) for n, m in pairs)
+
+    return check
+
+
+def spelled(recording: Recording) -> str:
+    """All that a recording says, as text: two of one text are the same step."""
+    numbers: dict[int, int] = {}
+
+    def word(value: Any) -> str:
+        if isinstance(value, Tensor):
+            first = id(value) not in numbers
+            number = numbers.setdefault(id(value), len(numbers))
+            return f"t{number}" + (f" {list(value.shape)} {value.dtype}" if first else "")
+        return repr(value)
+
+    def words(tree: Any) -> str:
+        return ", ".join(map(word, tree_leaves(tree)))
+
+    lines = [words((recording.xs, recording.states))]
+    for op in recording.ops:
+        about = (op.differentiable, op.passes, op.args, sorted(op.kwargs.items(), key=str))
+        lines.append(f"{words(op.results)} = {op.name} {words(about)}")
+    for one in recording.captured.values():
+        constant = one.tensor.tolist() if one.fresh else ""
+        lines.append(f"{word(one.tensor)} {one.tensor.requires_grad} {constant}")
+    lines.append(words((recording.y, recording.after)))
+    return "\n".join(lines)

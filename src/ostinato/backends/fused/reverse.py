@@ -227,8 +227,10 @@ def pull_reduce(tape: Tape, v: Value, g: Value) -> None:
     wide = spread(tape.graph, g, a.shape, axes)  # pyright: ignore
     if kind == "amax":
         top = w("eq", a, spread(tape.graph, v, a.shape, axes), dtype="b")  # pyright: ignore
-        ties = tape.graph.reduce("sum", w("float", top), axes)  # pyright: ignore
-        wide = w.keep(top, w("div", wide, spread(tape.graph, ties, a.shape, axes)))  # pyright: ignore
+        share = w("float", top)
+        ties = spread(tape.graph, tape.graph.reduce("sum", share, axes), a.shape, axes)  # pyright: ignore
+        # of NaN there is no top: 0 / 0, as torch has it
+        wide = w("div", w("mul", wide, share), ties)
     tape.add(a, wide)
 
 
@@ -265,6 +267,8 @@ def pull_barrier(tape: Tape, v: Value, g: Value) -> None:
 
     if kind == "copy":
         tape.add(source, g)
+    elif kind == "first":
+        tape.add(source, w.keep(is_first(tape, v, axes), spread(graph, g, source.shape, axes)))  # pyright: ignore
     elif kind == "softmax":
         tape.add(source, w("mul", v, w("sub", g, total(w("mul", g, v)))))
     elif kind == "log_softmax":
@@ -274,6 +278,22 @@ def pull_barrier(tape: Tape, v: Value, g: Value) -> None:
         mean, share = w("div", total(g), n), w("div", total(w("mul", g, v)), n)
         centred = w("sub", w("sub", g, mean), w("mul", v, share))
         tape.add(source, w("mul", v.args[2], centred))
+
+
+def is_first(tape: Tape, v: Value, axes: tuple[int, ...]) -> Value:
+    """Whether an entry is the first of the largest ones along an axis, or the first NaN."""
+    _, source, order = v.args
+    (axis,) = axes
+    graph, w = tape.graph, Writer(tape.graph)
+    n = source.shape[axis]
+    wide = tuple(n if i == axis else 1 for i in range(len(source.shape)))
+    number = graph.reshaped(graph.reshaped(order, views.reshape(wide)), views.expand(source.shape))
+    top = w("eq", source, spread(graph, v, source.shape, axes), dtype="b")
+    unknown = w("ne", source, source, dtype="b")
+    # the smallest number of a top, as the largest of negative ones
+    negative = w("where", w("or", top, unknown, dtype="b"), w("neg", number), float(-n))
+    first = spread(graph, graph.reduce("amax", negative, axes), source.shape, axes)
+    return w("eq", negative, first, dtype="b")
 
 
 def gathered(graph: Graph, shape: Shape, shares: list[tuple[Reading, Value]]) -> list[Value]:

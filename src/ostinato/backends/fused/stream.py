@@ -16,14 +16,18 @@ from torch.utils._pytree import tree_unflatten
 
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
-from ostinato.backends.fused.backend import Fused, Seen, recipe_of
+from ostinato.backends.fused.backend import Fused, Seen
+from ostinato.backends.fused.execute import dense
 from ostinato.backends.fused.listing import WORDS, Listing, runner
 from ostinato.backends.fused.passes.plan import Plan
+from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.report import multiplications, summary
 from ostinato.backends.fused.watch import Watch
 from ostinato.typing import State, Tree
 
 PLAIN = (Tensor, nn.Parameter)
+GONE = (AttributeError, IndexError, KeyError, ValueError)
+"""What is raised where a tensor was, and nothing is any more."""
 LONG = 1 << 17
 """Multiplications of a step from which other Python threads may run meanwhile."""
 
@@ -35,15 +39,16 @@ class Stream:
     halves: a step reads one and writes the other.
     """
 
-    def __init__(self, call: Call, seen: Seen) -> None:
+    def __init__(self, call: Call, seen: Seen, recipe: Recipe) -> None:
         lowered = seen.lowered
         assert lowered.outside is not None
-        self.cell, self.outside, self.modules = call.cell, lowered.outside, seen.modules
+        self.cell, self.outside = call.cell, lowered.outside
+        self.tensors, self.found_at = seen.tensors, seen.places
         self.shape, self.dtype = call.xs.shape[1:], call.xs.dtype
         # what is written to in any mode must not be made in inference mode
         with torch.inference_mode(False), torch.no_grad():
-            params = self.outside.values(self.modules)
-            self.recipe = recipe_of(lowered, call, call.state_leaves, params)
+            params = self.outside.values(self.tensors)
+            self.recipe = recipe
             # first of all, as the text of kernels adds buffers of its own to the plan
             kernels = self.recipe.kernels
             self.half = 0
@@ -73,7 +78,7 @@ class Stream:
 
     def room(self, *size: int) -> Tensor:
         """Memory that nobody has written to."""
-        return torch.empty(*size, dtype=self.dtype)
+        return torch.empty(*size, dtype=self.dtype, device="cpu")
 
     def write(self, kernels: dict[str, int], params: list[Tensor], rows: int) -> None:
         """The instructions, and a table of addresses for each half."""
@@ -106,25 +111,20 @@ class Stream:
         Tensors of the cell, and parts of them, are read where they lie. Others have been computed
         from these, and are to be computed anew for each step.
         """
-        self.params = [p.detach().to(self.dtype).contiguous() for p in params]
+        self.params = [dense(p, self.dtype) for p in params]
         for slot, index in self.param_slots:
             for table in self.tables:
                 table[slot] = self.params[index].data_ptr()
         own = self.captured()
         lasting = {storage(t) for _, _, t in own}
         self.computed = any(storage(p) not in lasting for p in self.params)
-        self.places = [(place, name, t, t.data_ptr(), dense(t)) for place, name, t in own]
+        self.places = [(place, name, t, t.data_ptr(), lies_dense(t)) for place, name, t in own]
 
-    def captured(self) -> list[tuple[dict[str, Any], str, Tensor]]:
+    def captured(self) -> list[tuple[Any, Any, Tensor]]:
         """The tensors that a step reads, as they are now, and where each is found."""
-        found: list[tuple[dict[str, Any], str, Tensor]] = []
+        found: list[tuple[Any, Any, Tensor]] = []
         for source in self.outside.sources:
-            if isinstance(source, Tensor):
-                place, name = {"": source}, ""
-            else:
-                number, kind, name = source
-                own = self.modules[number].__dict__
-                place = own[kind] if kind else own
+            place, name = self.found_at[source] if isinstance(source, int) else ((source,), 0)
             found.append((place, name, place[name]))
         return found
 
@@ -135,21 +135,28 @@ class Stream:
 
     def in_place(self) -> bool:
         """Whether the tensors of the cell are where they were."""
-        for place, name, tensor, address, is_dense in self.places:
-            if place.get(name) is not tensor or tensor.data_ptr() != address:
-                return False
-            if is_dense is not None and tensor.is_contiguous() is not is_dense:
-                return False
+        try:
+            for place, name, tensor, address, is_dense in self.places:
+                if place[name] is not tensor or tensor.data_ptr() != address:
+                    return False
+                if is_dense is not None and tensor.is_contiguous() is not is_dense:
+                    return False
+        except GONE:
+            return False
         return True
 
     def follow(self) -> bool:
         """Read the tensors of the cell where they are now; False if some are of another form."""
-        for place, name, tensor, _, _ in self.places:
-            now = place.get(name)
-            if type(now) not in PLAIN or form(now) != form(tensor):
-                return False
+        try:
+            self.tensors = [place[name] for place, name in self.found_at]
+            now = [place[name] for place, name, _, _, _ in self.places]
+        except GONE:
+            return False
+        pairs = zip(now, self.places, strict=True)
+        if any(type(t) not in PLAIN or form(t) != form(was) for t, (_, _, was, _, _) in pairs):
+            return False
         with torch.no_grad():
-            self.place_params(self.outside.values(self.modules))
+            self.place_params(self.outside.values(self.tensors))
         return True
 
     def load(self, state: State) -> None:
@@ -189,11 +196,11 @@ class Stream:
         ):
             return None
         if self.computed:
-            self.place_params(self.outside.values(self.modules))
+            self.place_params(self.outside.values(self.tensors))
         for memory, kind in self.draws:
             memory.uniform_() if kind == "rand" else memory.normal_()
-        if not x.is_contiguous():
-            x = x.contiguous()
+        if not x.is_contiguous() or x.is_neg():
+            x = dense(x, self.dtype)
         half = self.half
         table = self.tables[half]
         table[self.x_slot] = x.data_ptr()
@@ -232,19 +239,20 @@ def storage(t: Tensor) -> int:
     return t.untyped_storage().data_ptr()
 
 
-def dense(t: Tensor) -> bool | None:
+def lies_dense(t: Tensor) -> bool | None:
     """Whether a matrix is contiguous; its transpose may have the same address and shape."""
     return t.is_contiguous() if t.dim() > 1 else None
 
 
 def open_stream(fused: Fused, call: Call) -> Stream | str:
     """A stream for a call of one step with one tensor, or why there is none."""
-    reason = fused.refuse(call)
-    if reason is not None:
-        return reason
-    seen, leaves = fused.seen(call), call.state_leaves
-    step = seen.lowered.step
+    seen, leaves = fused.look(call), call.state_leaves
+    if isinstance(seen, str):
+        return seen
+    lowered = seen.lowered
+    step, around = lowered.step, lowered.outside
     assert step is not None
+    assert around is not None
     if not leaves:
         return "there is no state to keep"
     if any(v.op != "input" for v in step.states):
@@ -254,4 +262,5 @@ def open_stream(fused: Fused, call: Call) -> Stream | str:
         return "the state changes its shape"
     if any(t.is_floating_point() and t.dtype != call.xs.dtype for t in leaves):
         return f"the state is not {call.xs.dtype}, as x is"
-    return Stream(call, seen)
+    recipe = lowered.recipe(call, around.values(seen.tensors))
+    return recipe if isinstance(recipe, str) else Stream(call, seen, recipe)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from ostinato.backends.fused.ir import Reading, Shape
 
 Change = Callable[[Reading], Reading | None]
@@ -92,3 +94,11 @@ def reshaped_strides(old: Shape, strides: Shape, new: Shape) -> Shape | None:
         if size != n:
             kept.append((size // n, stride * n))
     return tuple(out)
+
+
+def places(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+    """The entries that a reading reads, one for each index, in row-major order."""
+    found = np.array(offset)
+    for n, stride in zip(shape, strides, strict=True):
+        found = found[..., None] + np.arange(n) * stride
+    return found.reshape(-1)

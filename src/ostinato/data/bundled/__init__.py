@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ostinato.data.images import Images, ImageSettings, read_mnist
-from ostinato.data.series import Series, read_series
+from ostinato.data.series import Series
+from ostinato.data.series_tables import read_series
 
 FOLDER = Path(__file__).parent
 

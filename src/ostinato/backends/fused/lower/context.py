@@ -14,7 +14,7 @@ from torch import Tensor
 from ostinato.backends.fused import views
 from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import Graph, Shape, Value
-from ostinato.backends.fused.record import Op, Recording, Refusal
+from ostinato.backends.fused.record import Captured, Op, Recording, Refusal
 from ostinato.backends.fused.views import Change
 
 DEAR = 4
@@ -101,6 +101,13 @@ class Lowering:
             if tensor.dtype == torch.bool
             else stored
         )
+
+    def constant(self, tensor: Tensor) -> Value:
+        """A tensor of numbers that are always the same, as a parameter."""
+        assert self.op is not None
+        captured = Captured(tensor, self.op.where, fresh=True)
+        self.recording.captured[id(tensor)] = captured
+        return self.param(tensor)
 
     def broadcast(self, *operands: Operand) -> tuple[list[Value], Row]:
         """The operands as values of one shape, and a row that says this shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostinato.backends.fused.lower.context import Draw, Lowering, Operand, Row, Rule
+from ostinato.backends.fused.lower.pointwise import stop
 
 
 def filled(number: float) -> Rule:
@@ -48,11 +49,15 @@ def randn(ctx: Lowering, *_: Any, **__: Any) -> Row:
     return drawn(ctx, "randn")
 
 
-def bernoulli(ctx: Lowering, _: Any, p: float = 0.5, **__: Any) -> Row:
-    """1 with probability p, in the dtype of the op's result."""
-    row = drawn(ctx, "rand")
-    hit = ctx.pointwise("lt", row, p, dtype="b")
+def bernoulli(ctx: Lowering, x: Operand, p: Operand | None = None, **__: Any) -> Row:
+    """1 with probability p, or x where there is no p, in the dtype of the op's result."""
+    hit = ctx.pointwise("lt", drawn(ctx, "rand"), x if p is None else p, dtype="b")
     return hit if not ctx.result_tensor().dtype.is_floating_point else ctx.arithmetic("copy", hit)
+
+
+def fill_bernoulli(ctx: Lowering, _: Operand, p: Operand = 0.5, **__: Any) -> Row:
+    """In place, as ``t.bernoulli_(p)``."""
+    return bernoulli(ctx, 0.0, p)
 
 
 def native_dropout(
@@ -61,6 +66,8 @@ def native_dropout(
     row = ctx.row(x)
     if not train or p == 0:
         return row, constant(ctx, True)
+    if p == 1:
+        return ctx.arithmetic("mul", row, 0.0), constant(ctx, False)
     keep = ctx.pointwise("ge", drawn(ctx, "rand"), p, dtype="b")
     return ctx.arithmetic("mul", row, ctx.arithmetic("mul", keep, 1 / (1 - p))), keep
 
@@ -69,8 +76,21 @@ def uniform(ctx: Lowering, _: Any, low: float = 0.0, high: float = 1.0, **__: An
     return ctx.arithmetic("add", ctx.arithmetic("mul", drawn(ctx, "rand"), high - low), low)
 
 
-def normal(ctx: Lowering, _: Any, mean: float = 0.0, std: float = 1.0, **__: Any) -> Row:
-    return ctx.arithmetic("add", ctx.arithmetic("mul", drawn(ctx, "randn"), std), mean)
+def fill_normal(ctx: Lowering, _: Any, mean: float = 0.0, std: float = 1.0, **__: Any) -> Row:
+    """In place, as ``t.normal_(mean, std)``."""
+    return normal(ctx, mean, std)
+
+
+def normal(ctx: Lowering, mean: Operand, std: Operand = 1.0, *_: Any, **__: Any) -> Row:
+    """Gaussian numbers, through which no gradient passes."""
+    noise = ctx.arithmetic("mul", drawn(ctx, "randn"), std)
+    return stop(ctx, ctx.arithmetic("add", noise, mean))
+
+
+def exponential(ctx: Lowering, _: Any, rate: float = 1.0, **__: Any) -> Row:
+    """In place, as ``t.exponential_(rate)``: -log(1 - u) / rate for a uniform u."""
+    tail = ctx.arithmetic("log1p", ctx.arithmetic("neg", drawn(ctx, "rand")))
+    return ctx.arithmetic("div", ctx.arithmetic("neg", tail), float(rate))
 
 
 def copied(ctx: Lowering, target: Operand, source: Operand, *_: Any) -> Row:
@@ -85,6 +105,9 @@ CONSTANT = (*ZERO, *ONE, "full", "full_like", "new_full")
 RULES: dict[str, Rule] = {**dict.fromkeys(ZERO, filled(0.0)), **dict.fromkeys(ONE, filled(1.0))}
 RULES |= {
     "full": full, "full_like": full, "fill": full, "new_full": new_full, "rand": rand,
-    "rand_like": rand, "randn": randn, "randn_like": randn, "bernoulli": bernoulli,
-    "native_dropout": native_dropout, "uniform": uniform, "normal": normal, "copy": copied,
+    "rand_like": rand, "randn": randn, "randn_like": randn, "bernoulli.default": bernoulli,
+    "bernoulli.p": bernoulli, "bernoulli.float": fill_bernoulli, "bernoulli.Tensor": fill_bernoulli,
+    "native_dropout": native_dropout, "uniform.default": uniform, "normal.default": fill_normal,
+    "normal.Tensor_float": normal, "normal.float_Tensor": normal, "normal.Tensor_Tensor": normal,
+    "normal.float_float": normal, "exponential.default": exponential, "copy": copied,
 }  # fmt: skip

@@ -111,7 +111,9 @@ def unbind(ctx: Lowering, x: Operand, dim: int = 0) -> tuple[Row, ...]:
 
 def parts(ctx: Lowering, tensors: Sequence[Operand]) -> list[Row]:
     """The operands of a cat or stack as rows, parameters spread over them."""
-    first = next(t for t in tensors if ctx.is_row(t))
+    first = next((t for t in tensors if ctx.is_row(t)), None)
+    if first is None:
+        raise ctx.refuse("makes a batch of parameters")
     return [ctx.row(t) if ctx.is_row(t) else _spread(ctx, t, ctx.row(first)) for t in tensors]
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from torch import Tensor
+
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
 
 UNARY = (
     "abs", "cos", "erf", "exp", "expm1", "log", "log1p", "neg", "relu", "rsqrt", "sigmoid",
-    "sign", "sin", "sqrt", "tanh",
+    "sign", "sin", "sqrt", "tanh", "hardsigmoid", "hardswish", "mish",
 )  # fmt: skip
 FLAT = ("ceil", "floor", "round", "trunc")
 COMPARE = ("eq", "ge", "gt", "le", "lt", "ne")
@@ -49,6 +51,10 @@ def power(ctx: Lowering, a: Operand, exponent: float) -> Row:
         return ctx.arithmetic("rsqrt", a)
     if exponent == -1:
         return ctx.arithmetic("div", 1.0, a)
+    if exponent == 0:
+        # 1 whatever x is, without a slope
+        row = ctx.row(a)
+        return Row(ctx.graph.const(1.0), row.shape, row.merged)
     if exponent in (1, 2, 3, 4):
         row = ctx.arithmetic("copy", a)
         square = ctx.arithmetic("mul", row, row)
@@ -81,48 +87,34 @@ def masked_fill(ctx: Lowering, x: Operand, mask: Operand, value: Operand) -> Row
 
 
 def clamp(ctx: Lowering, x: Operand, low: Any = None, high: Any = None) -> Row:
-    """Comparisons that let NaN through; the gradient flows at the borders, as torch has it."""
-    row = ctx.row(x)
-    if low is not None:
-        row = where(ctx, ctx.pointwise("lt", row, low, dtype="b"), low, row)
-    if high is not None:
-        row = where(ctx, ctx.pointwise("gt", row, high, dtype="b"), high, row)
-    return row
+    """Between two numbers, or beyond one of them."""
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        row = ctx.row(x)
+        if low is not None:
+            row = where(ctx, ctx.pointwise("lt", row, low, dtype="b"), low, row)
+        if high is not None:
+            row = where(ctx, ctx.pointwise("gt", row, high, dtype="b"), high, row)
+        return row
+    borders = (-math.inf if low is None else float(low), math.inf if high is None else float(high))
+    if borders[0] > borders[1]:
+        raise ctx.refuse("has a lower border above the upper one")
+    return ctx.arithmetic("clamp", x, *borders)
 
 
 def hardtanh(ctx: Lowering, x: Operand, low: float = -1.0, high: float = 1.0) -> Row:
     """As `clamp`, without gradient at the borders."""
-    row = where(ctx, ctx.pointwise("le", x, low, dtype="b"), low, x)
-    return where(ctx, ctx.pointwise("ge", x, high, dtype="b"), high, row)
+    return ctx.arithmetic("hardtanh", x, float(low), float(high))
 
 
-def hardsigmoid(ctx: Lowering, x: Operand) -> Row:
-    shifted = ctx.arithmetic("sixth", ctx.arithmetic("add", x, 3.0))
-    return hardtanh(ctx, shifted, 0.0, 1.0)
-
-
-def hardswish(ctx: Lowering, x: Operand) -> Row:
-    shifted = hardtanh(ctx, ctx.arithmetic("add", x, 3.0), 0.0, 6.0)
-    return ctx.arithmetic("div", ctx.arithmetic("mul", x, shifted), 6.0)
-
-
-def leaky_relu(ctx: Lowering, x: Operand, slope: Operand = 0.01) -> Row:
-    positive = ctx.pointwise("gt", x, 0.0, dtype="b")
-    return where(ctx, positive, x, ctx.arithmetic("mul", x, slope))
+def leaky_relu(ctx: Lowering, x: Operand, slope: float = 0.01) -> Row:
+    return ctx.arithmetic("leaky_relu", x, float(slope))
 
 
 def elu(
     ctx: Lowering, x: Operand, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0
 ) -> Row:
-    """scale * (x where positive, else alpha * (exp(inner x) - 1)).
-
-    The exponential sees 0 in place of the positive x that it is not used for, so that it cannot
-    overflow into the gradient.
-    """
-    positive = ctx.pointwise("gt", x, 0.0, dtype="b")
-    bent = ctx.arithmetic("expm1", ctx.arithmetic("mul", where(ctx, positive, 0.0, x), inner))
-    chosen = where(ctx, positive, x, ctx.arithmetic("mul", bent, alpha))
-    return chosen if scale == 1 else ctx.arithmetic("mul", chosen, scale)
+    """scale * (x where positive, else alpha * (exp(inner x) - 1))."""
+    return ctx.arithmetic("elu", x, float(alpha), float(scale), float(inner))
 
 
 def celu(ctx: Lowering, x: Operand, alpha: float = 1.0) -> Row:
@@ -140,37 +132,20 @@ def silu(ctx: Lowering, x: Operand) -> Row:
 
 def gelu(ctx: Lowering, x: Operand, approximate: str = "none") -> Row:
     """Hendrycks and Gimpel 2016 (arXiv 1606.08415)."""
-    if approximate == "none":
-        bent = ctx.arithmetic("erf", ctx.arithmetic("mul", x, math.sqrt(0.5)))
-    else:
-        cube = ctx.arithmetic("mul", power(ctx, x, 3), 0.044715)
-        inner = ctx.arithmetic("mul", ctx.arithmetic("add", x, cube), math.sqrt(2 / math.pi))
-        bent = ctx.arithmetic("tanh", inner)
-    return ctx.arithmetic("mul", ctx.arithmetic("mul", x, 0.5), ctx.arithmetic("add", bent, 1.0))
+    return ctx.arithmetic("gelu" if approximate == "none" else "gelu_tanh", x)
 
 
 def softplus(ctx: Lowering, x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Row:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold."""
-    scaled = ctx.row(x) if beta == 1 else ctx.arithmetic("mul", x, beta)
-    above = ctx.pointwise("gt", scaled, threshold, dtype="b")
-    bounded = where(ctx, above, 0.0, scaled)
-    bent = ctx.arithmetic("log1p", ctx.arithmetic("exp", bounded))
-    return where(ctx, above, x, bent if beta == 1 else ctx.arithmetic("div", bent, beta))
+    return ctx.arithmetic("softplus", x, float(beta), float(threshold))
 
 
 def log_sigmoid(ctx: Lowering, x: Operand) -> tuple[Row, None]:
-    """min(x, 0) - log(1 + exp(-|x|))."""
-    low = where(ctx, ctx.pointwise("gt", x, 0.0, dtype="b"), 0.0, x)
-    tail = ctx.arithmetic("exp", ctx.arithmetic("neg", ctx.arithmetic("abs", x)))
-    return ctx.arithmetic("sub", low, ctx.arithmetic("log1p", tail)), None
-
-
-def mish(ctx: Lowering, x: Operand) -> Row:
-    return ctx.arithmetic("mul", x, ctx.arithmetic("tanh", softplus(ctx, x)))
+    return ctx.arithmetic("log_sigmoid", x), None
 
 
 def lerp(ctx: Lowering, a: Operand, b: Operand, weight: Operand) -> Row:
-    return ctx.arithmetic("add", a, ctx.arithmetic("mul", ctx.arithmetic("sub", b, a), weight))
+    return ctx.arithmetic("lerp", a, b, weight)
 
 
 def addcmul(ctx: Lowering, a: Operand, b: Operand, c: Operand, value: float = 1) -> Row:
@@ -189,16 +164,11 @@ def _add_scaled(ctx: Lowering, a: Operand, b: Operand, c: Operand, how: str, val
 
 
 def threshold(ctx: Lowering, x: Operand, border: float, value: float) -> Row:
-    return where(ctx, ctx.pointwise("le", x, border, dtype="b"), value, x)
+    return ctx.arithmetic("threshold", x, float(border), float(value))
 
 
 def softshrink(ctx: Lowering, x: Operand, border: float = 0.5) -> Row:
-    low = where(
-        ctx, ctx.pointwise("lt", x, -border, dtype="b"), ctx.arithmetic("add", x, border), 0.0
-    )
-    return where(
-        ctx, ctx.pointwise("gt", x, border, dtype="b"), ctx.arithmetic("sub", x, border), low
-    )
+    return ctx.arithmetic("softshrink", x, float(border))
 
 
 def divide(ctx: Lowering, a: Operand, b: Operand, *, rounding_mode: str | None = None) -> Row:
@@ -220,6 +190,15 @@ def stop(ctx: Lowering, x: Operand) -> Row:
     """The value without its gradient."""
     row = ctx.row(x)
     return row if row.value.op == "const" else ctx.result("stop", [row.value], row, row.value.dtype)
+
+
+def pass_gradient(ctx: Lowering, row: Row, before: Row | None) -> Row:
+    """A value that was put in the place of another one, whose gradient it is given."""
+    if before is None or before.shape != row.shape or before.value.op == "const":
+        raise ctx.refuse("changes in place, without autograd, what has a gradient")
+    held, source = ctx.stored(stop(ctx, row)), ctx.stored(before)
+    value = ctx.graph.make("barrier", (held, source), ("copy", ()), held.shape, "f", "passed")
+    return Row(value, row.shape, row.merged)
 
 
 def _arithmetic(function: str) -> Rule:
@@ -251,11 +230,11 @@ RULES |= {
     "add": add, "sub": sub, "rsub": rsub, "div": divide, "true_divide": divide, "where": where,
     "reciprocal": lambda ctx, x: ctx.arithmetic("div", 1.0, x), "pow.Tensor_Scalar": power,
     "pow.Scalar": exponential, "clamp": clamp, "clamp_min": clamp, "hardtanh": hardtanh,
-    "clamp_max": lambda ctx, x, high: clamp(ctx, x, None, high), "hardsigmoid": hardsigmoid,
-    "hardswish": hardswish, "leaky_relu": leaky_relu, "elu": elu, "celu": celu, "selu": selu,
+    "clamp_max": lambda ctx, x, high: clamp(ctx, x, None, high),
+    "leaky_relu": leaky_relu, "elu": elu, "celu": celu, "selu": selu,
     "silu": silu, "gelu": gelu, "softplus": softplus, "log_sigmoid_forward": log_sigmoid,
-    "mish": mish, "lerp": lerp, "addcmul": addcmul, "addcdiv": addcdiv, "threshold": threshold,
+    "lerp": lerp, "addcmul": addcmul, "addcdiv": addcdiv, "threshold": threshold,
     "softshrink": softshrink, "square": lambda ctx, x: power(ctx, x, 2), "bitwise_not": invert,
     "logical_not": invert, "isnan": is_nan, "masked_fill": masked_fill, "detach": stop,
-    "_prelu_kernel": leaky_relu,
+    "_prelu_kernel": _arithmetic("prelu"),
 }  # fmt: skip

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from ostinato.backends.fused import views
 from ostinato.backends.fused.ir import Shape, Value
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
@@ -14,12 +16,23 @@ from ostinato.backends.fused.lower.pointwise import where
 
 def reduced(ctx: Lowering, row: Row, kind: str, axes: tuple[int, ...], keep: bool = False) -> Row:
     """A sum or maximum over feature axes."""
-    value = ctx.graph.reduce(kind, ctx.number(ctx.stored(row)), axes)
+    source = ctx.number(ctx.stored(row))
+    value = ctx.graph.reduce(kind, pinned(ctx, source) if kind == "amax" else source, axes)
     shape = tuple(n for i, n in enumerate(row.shape) if i not in axes)
     if not keep:
         return Row(value, shape, row.merged)
     kept = tuple(1 if i in axes else n for i, n in enumerate(row.shape))
     return Row(ctx.change(value, views.reshape(kept)), kept, row.merged)
+
+
+def pinned(ctx: Lowering, v: Value) -> Value:
+    """A value that the backward reads as it was: the largest entry is found by equality.
+
+    Worked out once more it may be rounded otherwise, and then no entry would be the largest.
+    """
+    if v.op != "pointwise":
+        return v
+    return ctx.graph.make("barrier", (v, v), ("copy", ()), v.shape, v.dtype, v.name)
 
 
 def count(row: Row, axes: tuple[int, ...]) -> int:
@@ -52,12 +65,26 @@ def amin(ctx: Lowering, x: Operand, dims: Sequence[int] = (), keepdim: bool = Fa
 
 
 def largest(ctx: Lowering, x: Operand, dim: int, keepdim: bool = False) -> tuple[Row, None]:
-    """``max(dim)``: the values; who uses the indices is refused."""
-    return amax(ctx, x, [dim], keepdim), None
+    """``max(dim)``: the values, whose gradient goes to the first of equal entries.
+
+    Who uses the indices is refused.
+    """
+    row = ctx.row(x)
+    axis = ctx.axis(row, dim)
+    source = pinned(ctx, row_value(ctx, row))
+    top = ctx.graph.reduce("amax", source, (axis,))
+    order = ctx.constant(torch.arange(row.shape[axis], dtype=ctx.dtype, device="cpu"))
+    value = barrier(ctx, "first", top, (axis,), source, order)
+    shape = tuple(n for i, n in enumerate(row.shape) if i != axis)
+    if not keepdim:
+        return Row(value, shape, row.merged), None
+    kept = tuple(1 if i == axis else n for i, n in enumerate(row.shape))
+    return Row(ctx.change(value, views.reshape(kept)), kept, row.merged), None
 
 
 def smallest(ctx: Lowering, x: Operand, dim: int, keepdim: bool = False) -> tuple[Row, None]:
-    return amin(ctx, x, [dim], keepdim), None
+    found, _ = largest(ctx, ctx.arithmetic("neg", x), dim, keepdim)
+    return ctx.arithmetic("neg", found), None
 
 
 def variance(

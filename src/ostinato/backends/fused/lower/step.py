@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,12 +15,11 @@ from ostinato import _tree
 from ostinato.backends.fused.ir import Graph, Value
 from ostinato.backends.fused.lower import create, layout, pointwise, product, reduce
 from ostinato.backends.fused.lower.context import Draw, Lowering, Row, Rule
-from ostinato.backends.fused.record import Op, Recording, Refusal
+from ostinato.backends.fused.record import Captured, Op, Recording, Refusal
 
 RULES: dict[str, Rule] = (
     pointwise.RULES | layout.RULES | reduce.RULES | product.RULES | create.RULES
 )
-RANDOM = ("rand", "randn", "bernoulli", "native_dropout", "uniform", "normal")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Step:
     outside: tuple[Op, ...]
     """Ops on parameters alone, in order, which make params that are computed."""
     draws: tuple[Draw, ...]
-    captured: tuple[Tensor, ...]
+    captured: tuple[Captured, ...]
     shared: tuple[Tensor, ...]
     """The recorded state leaves that rows share, in the order of the state."""
 
@@ -128,30 +128,48 @@ def lower_op(ctx: Lowering, op: Op) -> None:
     """Give the results of an op their values, or leave it to torch outside the loop."""
     rowwise = any(ctx.is_row(t) for t in op.tensors())
     made = [t for t in op.results if t is not None]
-    if base_name(op)[0] in create.CONSTANT and not any(ctx.has_batch(t) for t in made):
+    batched = any(ctx.has_batch(t) for t in made)
+    refuse_odd(ctx, op, batched)
+    if base_name(op)[0] in create.CONSTANT and not batched:
         # made beside the rows, as by x.new_zeros(1), but no row has a part in its value
         rowwise = False
-    if not rowwise and not any(ctx.has_batch(t) for t in made):
-        if base_name(op)[0] in RANDOM:
-            raise ctx.refuse("draws random numbers that all rows share, anew at each step")
+    if not rowwise and not batched:
         ctx.outside.append(op)
         return
     if base_name(op)[0] == "detach" and not rowwise:
         # autograd keeps such a copy of a by-product (the mean of a norm), and nothing reads it
         return
-    given = find_rule(ctx, op)(ctx, *op.args, **_options(op))
+    rule, options = find_rule(ctx, op), _options(op)
+    try:
+        signature(rule).bind(ctx, *op.args, **options)
+    except TypeError as error:
+        raise ctx.refuse(f"is called in a way that the compiler does not know ({error})") from error
+    given = rule(ctx, *op.args, **options)
     rows = given if isinstance(given, tuple) else (given,)
     for t, row in zip(op.results, rows, strict=False):
         if t is not None and row is not None:
             _bind(ctx, op, t, row)
 
 
+def refuse_odd(ctx: Lowering, op: Op, batched: bool) -> None:
+    """Refuse what no rule looks at."""
+    if op.draws and not batched:
+        raise ctx.refuse("draws random numbers that all rows share, anew at each step")
+    if any(isinstance(a, torch.Generator) for a in (*op.args, *op.kwargs.values())):
+        raise ctx.refuse("draws from a generator of its own")
+    if any(isinstance(a, Tensor) for name, a in op.kwargs.items() if name.startswith("out")):
+        raise ctx.refuse("writes its result into a tensor that it is given")
+
+
 def _bind(ctx: Lowering, op: Op, t: Tensor, row: Row) -> None:
+    """Note what a result is as a value."""
     if t.dtype not in (ctx.dtype, torch.bool):
         raise ctx.refuse(f"gives {t.dtype} in a step of {ctx.dtype}")
     if t.dtype == torch.bool and row.value.dtype != "b":
         row = replace(row, value=ctx.truth(row.value))
-    if not op.differentiable:
+    if op.passes:
+        row = pointwise.pass_gradient(ctx, row, ctx.rows.get(id(t)))
+    elif not op.differentiable:
         row = pointwise.stop(ctx, row)
     ctx.rows[id(t)] = row
 

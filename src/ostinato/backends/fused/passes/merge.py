@@ -25,7 +25,9 @@ class Sums:
     terms: dict[Value, list[Value]] = field(default_factory=dict[Value, list[Value]])
     spots: dict[Value, set[Spot]] = field(default_factory=lambda: defaultdict(set))
     other: set[Value] = field(default_factory=set[Value])
-    """Stored values that are also read otherwise, or twice at one spot."""
+    """Stored values that are also read otherwise than as terms."""
+    twice: set[Value] = field(default_factory=set[Value])
+    """Stored values that stand twice at one spot, which a chain would hold once."""
 
 
 def find_sums(graph: Graph, roots: list[Value]) -> Sums:
@@ -35,7 +37,7 @@ def find_sums(graph: Graph, roots: list[Value]) -> Sums:
     for v in order:
         for a in v.args:
             uses[a].append(v)
-    found = Sums(graph, other=set(roots))
+    found = Sums(graph, other={v.args[0] if v.op == "view" else v for v in roots})
     inner: set[Value] = set()
     for v in reversed(order):
         if is_add(v) and v not in inner:
@@ -84,7 +86,7 @@ def note_term(found: Sums, graph: Graph, term: Value, number: int) -> None:
     if stored.op not in ("product", "param"):
         return
     if (number, reading) in found.spots[stored]:
-        found.other.add(stored)
+        found.twice.add(stored)
     found.spots[stored].add((number, reading))
 
 
@@ -95,7 +97,7 @@ def merge(step: Step) -> Step:
     early = without_state(step, topological(roots))
     groups: dict[frozenset[Spot], list[Value]] = defaultdict(list)
     for v, spots in found.spots.items():
-        if v not in found.other or v.op == "param":
+        if v not in found.twice and (v not in found.other or v.op == "param"):
             groups[frozenset(spots)].append(v)
     chains: dict[Value, Value] = {}
     gone: set[Value] = set()
@@ -207,7 +209,9 @@ def accumulated(program: Program, carry: Carry) -> Carry:
         total = rest[0]
         for term in rest[1:]:
             total = graph.pointwise("add", total, term)
-        total = graph.pointwise("copy", total, name=f"part_of_{after.name}")
+        # one of its own for each carry, as the product takes its place
+        own = ("copy", carry.index)
+        total = graph.make("pointwise", (total,), own, after.shape, "f", f"part_of_{after.name}")
     else:
         total, products = products[0], products[1:]
     for v in products:

@@ -35,18 +35,16 @@ class Placing:
         self.copies.setdefault(at, []).append((v, place))
 
     def lasting(self, v: Value) -> bool:
-        """Whether a value is wanted of all steps, after the loop."""
-        program = self.plan.program
-        wanted = {x for gram in program.grams for x in (gram.d, gram.a)}
-        wanted |= {output.value for output in program.outputs}
-        return v in wanted or self.table.last_read.get(v, 0) > LOOP
+        """Whether a value is wanted of all steps: after the loop, or from before it on."""
+        early = first_part(v, self.table).stage != LOOP
+        return early or self.table.last_read.get(v, 0) > LOOP
 
     def fits(self, v: Value, place: Place, moment: Turn) -> bool:
         """Whether what works out v can write it there itself."""
         if place.buffer.clock == "carry_after" and self.lasting(v):
             return False
-        per_step = place.buffer.clock in ("after", "carry_after")
-        if moment.stage != LOOP and per_step:
+        # the rows of a state are those of one step, which only the loop knows
+        if place.buffer.clock == "after" and first_part(v, self.table).stage != LOOP:
             return False
         return v.op != "product" or moment.stage != LOOP or place.buffer.width % PANEL == 0
 
@@ -116,13 +114,10 @@ def place_outputs(placing: Placing, train: bool) -> None:
 def place_rest(placing: Placing) -> None:
     """Homes for whatever else is stored: for all rows where it is read after the loop's step."""
     plan, table = placing.plan, placing.table
-    outside = {v for gram in plan.program.grams for v in (gram.d, gram.a)}
     for v in table.stored:
         if v in plan.homes:
             continue
-        early = first_part(v, table)
-        lasting = v in outside or early.stage != LOOP or table.last_read.get(v, 0) > LOOP
-        kind, clock = ("flat", "record") if lasting else ("row", "row")
+        kind, clock = ("flat", "record") if placing.lasting(v) else ("row", "row")
         plan.homes[v] = Place(plan.temporary(kind, room(v), clock))
     for gram in plan.program.grams:
         plan.grams.append((gram, place_of(plan, gram.d), place_of(plan, gram.a)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from ostinato.backends.fused.ir import Value
+from ostinato.backends.fused.ir import Reading, Shape, Value
 from ostinato.backends.fused.program import Gram, Output, Program, Sum
 
 CLOCKS = ("record", "before", "after", "row", "carry", "carry_after", "shard", "fixed")
@@ -52,6 +53,97 @@ class Multiply:
     """The param that is added to every row, if any."""
 
 
+@dataclass(frozen=True)
+class Load:
+    """Read a value's entry of this turn of the loops from memory."""
+
+    value: Value
+    place: Place
+    reading: Reading
+    """Where in the row of the buffer; its shape is that of the loops."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Work a pointwise value out from its args."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Same:
+    """A value that is what another variable holds."""
+
+    value: Value
+    of: Value
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Take a term into the variable of a reduction's result."""
+
+    result: Value
+    term: Value
+
+
+@dataclass(frozen=True)
+class Store:
+    """Write a value's entry of this turn to memory, or combine it with what is there."""
+
+    value: Value
+    place: Place
+    reading: Reading
+    combine: str = ""
+    """``sum`` or ``amax``; empty for a plain write."""
+    part_of: Value | None = None
+    """The reduction or assembly that is made of such pieces."""
+
+
+Statement = Load | Compute | Same | Fold | Store
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Loops over a shape, and what one turn of the innermost one does."""
+
+    shape: Shape
+    kept: int
+    """The axes that folds keep, the leading ones."""
+    folds: tuple[Value, ...]
+    """The reductions that begin anew for each entry of the kept axes."""
+    statements: tuple[Statement, ...]
+    ends: tuple[Store, ...]
+    """Where folded values are put, for each entry of the kept axes."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A number all over a value's place, before the row's loops begin."""
+
+    place: Place
+    size: int
+    number: str
+    part_of: Value | None = None
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a kernel does with one row."""
+
+    fills: tuple[Fill, ...]
+    nests: tuple[Nest, ...]
+
+    @cached_property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes, in the order of first use."""
+        used: dict[Buffer, None] = dict.fromkeys(fill.place.buffer for fill in self.fills)
+        for nest in self.nests:
+            for statement in (*nest.statements, *nest.ends):
+                if isinstance(statement, (Load, Store)):
+                    used[statement.place.buffer] = None
+        return tuple(used)
+
+
 @dataclass
 class Kernel:
     """Row work between products: values to store, and sums to add to."""
@@ -61,8 +153,8 @@ class Kernel:
     """What it can read from memory; all else it works out."""
     stores: list[tuple[Value, Place]] = field(default_factory=list[tuple[Value, Place]])
     sums: list[tuple[Sum, Place]] = field(default_factory=list[tuple[Sum, Place]])
-    reads: frozenset[int] = frozenset()
-    """The numbers of the buffers that its text reads or writes, once there is one."""
+    body: Body | None = None
+    """Its loops, once `loop_nests` has made them."""
 
     @property
     def empty(self) -> bool:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from ostinato.backends.fused.ir import Reading, Value, topological
 from ostinato.backends.fused.passes.stages import LOOP, Turn
 from ostinato.backends.fused.passes.timetable import Timetable
+from ostinato.backends.fused.views import places
 
 
 def slots(table: Timetable, saved: list[Value]) -> dict[Value, tuple[Value, int]]:
@@ -36,9 +37,8 @@ def is_hoisted(table: Timetable, v: Value, saved: list[Value]) -> bool:
     start = v.args[2] if len(v.args) > 2 else v
     early = start if start.op == "product" else v
     lasting = table.turn[early].stage != LOOP
-    wanted = {x for gram in table.program.grams for x in (gram.d, gram.a)}
-    wanted |= {o.value for o in table.program.outputs}
-    return lasting and v not in wanted and table.last_read.get(v, LOOP) <= LOOP
+    output = any(o.value is v for o in table.program.outputs)
+    return lasting and not output and table.last_read.get(v, LOOP) <= LOOP
 
 
 def take(
@@ -49,16 +49,22 @@ def take(
     direct = [v for v in users[product] if v.op != "view"]
     if any(v.op != "pointwise" for v in direct):
         return {}
-    guards: set[Value] = set()
+    # in the order of the program, so that every process makes the same plan
+    guards: dict[Value, None] = {}
     spots: dict[Value, Reading] = {}
     for view in [*views, *([product] if direct else [])]:
         reading = reading_of(view, product)
+        if view is not product and (view in table.stored or not users[view]):
+            # somebody else reads the product under this view, at a time of its own
+            return {}
         ends = endings(table, direct if view is product else users[view], users)
         if ends is None:
             return {}
         guards |= ends
         for v in ends:
             spots.setdefault(v, reading)
+    if not apart(list(spots.values())):
+        return {}
     moments = {table.stored[v] for v in guards}
     shapes = {v.shape for v in guards}
     if len(moments) != 1 or len(shapes) != 1 or not all(flat(table, v) for v in guards):
@@ -74,6 +80,17 @@ def take(
     return found
 
 
+def apart(readings: list[Reading]) -> bool:
+    """Whether each turn of a loop reads entries of its own: any two readings equal or disjoint."""
+    used: set[int] = set()
+    for reading in dict.fromkeys(readings):
+        at = places(reading.offset, reading.shape, reading.strides).tolist()
+        if used.intersection(at):
+            return False
+        used.update(at)
+    return True
+
+
 def reading_of(view: Value, product: Value) -> Reading:
     """How a view reads the product, or the product itself."""
     if view is product:
@@ -84,16 +101,16 @@ def reading_of(view: Value, product: Value) -> Reading:
 
 def endings(
     table: Timetable, first: list[Value], users: dict[Value, list[Value]]
-) -> set[Value] | None:
+) -> dict[Value, None] | None:
     """The stored values at which all paths through pointwise work end; None where one does not."""
-    ends: set[Value] = set()
+    ends: dict[Value, None] = {}
     stack = list(first)
     while stack:
         v = stack.pop()
         if v.op != "pointwise":
             return None
         if v in table.stored:
-            ends.add(v)
+            ends[v] = None
         elif not users[v]:
             return None
         else:

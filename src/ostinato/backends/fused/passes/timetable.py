@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ostinato.backends.fused.ir import Reading, Value
 from ostinato.backends.fused.passes.keep import DEAR, cost
-from ostinato.backends.fused.passes.stages import LOOP, Turn, depends_on, turns
+from ostinato.backends.fused.passes.stages import AFTER, LOOP, Turn, depends_on, turns
 from ostinato.backends.fused.program import Program
 
 
@@ -31,6 +31,11 @@ class Timetable:
             self.stored[v] = at
             self.roots.setdefault(at, []).append(v)
 
+    def read(self, v: Value, stage: int) -> None:
+        """Note that a stage reads a value from memory: of a view, what it stands on."""
+        for one in (v, *v.args) if v.op == "view" else (v,):
+            self.last_read[one] = max(self.last_read.get(one, 0), stage)
+
     def there(self, v: Value) -> bool:
         """Whether a value is in memory without a kernel's doing."""
         if v.op == "view" and dense(v):
@@ -43,19 +48,19 @@ class Timetable:
             return
         before = self.stored.get(v)
         if v.op == "product" or (before is not None and before < at):
-            self.last_read[v] = max(self.last_read.get(v, 0), at.stage)
+            self.read(v, at.stage)
             return
         if self.turn[v].stage < at.stage and v in self.recurrent:
             # a later stage cannot repeat it: what a step carries is gone by then
             moment = self.turn[v]
             self.store(v, moment)
-            self.last_read[v] = max(self.last_read.get(v, 0), at.stage)
+            self.read(v, at.stage)
             self.visit(v, moment, root=True)
             return
         earlier = self.computed.get(v, at)
         if earlier < at and dear(v) and not root:
             self.store(v, earlier)
-            self.last_read[v] = max(self.last_read.get(v, 0), at.stage)
+            self.read(v, at.stage)
             return
         if earlier == at and v in self.computed:
             return
@@ -94,13 +99,12 @@ def timetable(program: Program, given: frozenset[Value], saved: Iterable[Value])
     for v in products:
         for operand in (v.args[0], *v.args[2:]):
             table.store(operand, table.turn[operand])
-            table.last_read[operand] = max(table.last_read.get(operand, 0), table.turn[v].stage)
-        if v.args[0].op == "view":
-            table.last_read[v.args[0].args[0]] = table.turn[v].stage
+            table.read(operand, table.turn[v].stage)
     for v in saved:
         table.store(v, table.turn[v], copy=v.op == "view")
     for v in [v for gram in program.grams for v in (gram.d, gram.a)]:
         table.store(v, table.turn[v])
+        table.read(v, AFTER)
     for carry in program.carries:
         if not carry.held:
             table.store(carry.after, max(table.turn[carry.after], Turn(LOOP, 0)))
