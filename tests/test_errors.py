@@ -82,7 +82,7 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
     "input_size": (lambda: cells.GRU(-1, 3), ArgumentError, "input_size", "at least 0", "-1"),
     "hidden_size": (lambda: cells.LSTM(3, 0), ArgumentError, "hidden_size", "at least 1", "0"),
     "size of a giant": (
-        lambda: cells.LSTM(3, 2**40),
+        lambda: cells.LSTM(3, 2**31 - 1),
         ArgumentError,
         "hidden_size",
         "fit into memory",

@@ -44,7 +44,7 @@ def load_series(path: Path) -> Series:
             raise DamagedError("its columns or times are none")
         if parts["values"].dtype != np.float64 or not (times[:-1] < times[1:]).all():
             raise DamagedError("its values or times are no series")
-        if known is not None and (known.dtype != np.float64 or known.ndim != 2):
+        if known is not None and (known.dtype.kind != "f" or known.ndim < 2):
             raise DamagedError("what is known of its steps are no numbers")
         made = Series(parts["values"], tuple(columns.tolist()), times, known=known)
         return _told(made, json.loads(str(parts["told"]))) if "told" in parts else made
