@@ -21,6 +21,7 @@ from benchmarks.trust.check import Check, Outcome
 from ostinato.backends.fused import compile as compiled
 from ostinato.backends.fused import disk
 from ostinato.backends.fused.backend import Fused
+from ostinato.backends.fused.recordings import Recordings
 from ostinato.backends.plan import BACKENDS
 
 FAULTS = (
@@ -80,14 +81,14 @@ def _one(fault: str, cache: Path, chance: random.Random) -> Outcome:
 def afresh() -> Iterator[None]:
     """Within the block the compiler knows no more than a new process does."""
     backend = next(each for each in BACKENDS if isinstance(each, Fused))
-    known = backend._known
-    backend._known = {}
+    recordings = backend.recordings
+    backend.recordings = Recordings()
     disk._say.cache_clear()
     with patch.object(compiled, "known", type(compiled.known)()):
         try:
             yield
         finally:
-            backend._known = known
+            backend.recordings = recordings
 
 
 @contextmanager
