@@ -14,6 +14,7 @@ from benchmarks import (
     masking,
     memory,
     precision,
+    proof,
     ragged,
     streaming,
 )
@@ -34,5 +35,6 @@ PARTS: tuple[Part, ...] = (
     memory.PEAK,
     compiled.PART,
     first_use.PART,
+    proof.PART,
     busy.PART,
 )

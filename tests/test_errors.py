@@ -392,7 +392,7 @@ ROWS: dict[str, tuple[Callable[[], Any], type[OstinatoError], str, str, str]] = 
         DtypeError, "transfer", "torch.nn.Module", "tanh",
     ),
     "a module that returns a pair": (
-        lambda: unroll(Recurrence(Pair(), 5), XS), DtypeError, "module", "-> h,", "returned tuple",
+        lambda: unroll(Recurrence(Pair(), 5), XS), DtypeError, "module", "-> state", "(y, state)",
     ),
     "a module that returns h alone": (
         lambda: unroll(Recurrence(Alone(), (5,)), XS),

@@ -12,6 +12,7 @@ from torch.nn.utils import weight_norm as old_weight_norm
 import ostinato
 from ostinato import Residual, Stack, WeightDrop, cells
 from ostinato.backends import BACKENDS
+from ostinato.backends.call import observer
 from ostinato.errors import BackendError
 
 XS = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
@@ -19,6 +20,9 @@ XS = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
 HOOKED = {
     "cell": lambda: (c := cells.LSTM(4, 4), c),
     "inside": lambda: (c := ostinato.Recurrence(nn.GRUCell(4, 4), 4), c.module),
+    "stateless module": lambda: (c := Stack(nn.Linear(4, 4), cells.GRU(4, 4)), c.layers[0].module),
+    "lift": lambda: (c := Stack(nn.Linear(4, 4), cells.GRU(4, 4)), c.layers[0]),
+    "in a sequential": lambda: (c := Stack(nn.Sequential(nn.Tanh())), c.layers[0].module[0]),
     "stack": lambda: (c := Stack(cells.GRU(4, 4), cells.LSTM(4, 4)), c),
     "cell of a stack": lambda: (c := Stack(cells.GRU(4, 4), cells.LSTM(4, 4)), c.layers[1]),
     "residual": lambda: (c := Residual(cells.GRU(4, 4)), c),
@@ -38,6 +42,17 @@ def test_called_at_every_step(name: str, kind: str) -> None:
     getattr(module, kind)(lambda *_: calls.append(1) and None)
     ostinato.unroll(cell, XS)
     assert len(calls) == 5
+
+
+def test_an_observer_changes_nothing() -> None:
+    """Those of `draw_on_error` and `profile`, which see a run as it is without them."""
+    cell = cells.LSTM(4, 4)
+    before = str(ostinato.explain(cell, XS))
+    calls: list[int] = []
+    cell.register_forward_hook(observer(lambda *_: calls.append(1)))
+    assert str(ostinato.explain(cell, XS)) == before
+    cell(XS[0], cell.initial_state(2))
+    assert calls == [1]
 
 
 def test_hooks_of_all_modules() -> None:

@@ -55,7 +55,7 @@ def test_cell(name: str, backend: str) -> None:
     case = CELLS[name]
     cell = made(case)
     if isinstance(cell, cells.BatchNormLSTM) and backend == "fused":
-        with pytest.raises(BackendError, match="that the step did not make"):
+        with pytest.raises(BackendError, match="which the step did not make"):
             check(cell, masked(cell, case, backend), case)
         return
     check(cell, masked(cell, case, backend), case)

@@ -51,10 +51,10 @@ class Aten(Backend):
     name: ClassVar[str] = "aten"
 
     def accept(self, call: Call) -> Run | str:
+        if any(map(hooked, call.cell.modules())):
+            return "it has hooks, which are to be called at every step"
         if isinstance(call.cell, Lift):
             return refuse_module(call.cell.module) or Lifted(call)
-        if any(map(hooked, call.cell.modules())):
-            return "it has hooks, which torch's kernels would not call"
         return refuse_cell(call) or refuse_context(call) or KernelRun(call)
 
 
@@ -100,9 +100,6 @@ class KernelRun(Run):
 
 def refuse_module(module: nn.Module) -> str | None:
     """Why a stateless module cannot be applied to all steps at once."""
-    if module.__dict__["_forward_pre_hooks"]:
-        # as of spectral norm in training, which goes on a little at every call
-        return f"{type(module).__name__} has hooks that may change it at every step"
     if type(module) in FEATUREWISE:
         return None
     if type(module) is nn.Sequential:

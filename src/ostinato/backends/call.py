@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,10 +91,20 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 """Where a module keeps what is called before and after it; those of all modules have such names."""
 
 
+def observer(hook: Callable[..., None]) -> Callable[..., None]:
+    """Mark a hook of ours that only looks on: the calls are run as they are without it."""
+    hook.observes = True  # pyright: ignore[reportFunctionMemberAccess]
+    return hook
+
+
 def hooked(module: nn.Module) -> bool:
     """Whether a module has hooks, or all modules have: they are to be called at every step."""
     own = module.__dict__
-    return any(own[name] or getattr(module_file, f"_global{name}") for name in HOOKS)
+    for name in HOOKS:
+        for hooks in (own[name], getattr(module_file, f"_global{name}")):
+            if hooks and not all(hasattr(hook, "observes") for hook in hooks.values()):
+                return True
+    return False
 
 
 def in_transform() -> bool:

@@ -23,6 +23,8 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter
 
+from ostinato import _tree
+from ostinato.backends.call import observer
 from ostinato.cell import Cell, Lift
 from ostinato.drawing import frames, labels
 from ostinato.drawing.graph import Graph, Kind, Node, Value
@@ -142,7 +144,11 @@ class Recorder(TorchFunctionMode):
         given = {id(tensor) for tensor in read}
         made = [tensor for tensor in tensors(result) if id(tensor) not in given]
         changed = [t for t, before in zip(read, versions, strict=True) if version(t) != before]
-        if made or changed:
+        if func is Tensor.clone and sys._getframe(1).f_globals is vars(_tree):
+            # `_tree.apart` keeps memory apart; in the picture the copy is what it copies
+            self._values[id(result)] = self.value(read[0])
+            self._kept.append(result)
+        elif made or changed:
             node = self._into(self._call(func, args, kwargs), read)
             for tensor in [*made, *self._with_views(changed)]:
                 self._made(node, tensor)
@@ -166,6 +172,7 @@ class Recorder(TorchFunctionMode):
         finally:
             self._stack.pop()
 
+    @observer
     def _begin(self, module: nn.Module, args: Any) -> None:
         if threading.get_ident() != self._thread:
             return
@@ -180,6 +187,7 @@ class Recorder(TorchFunctionMode):
             node = self.graph.add(Node("module", labels.of_module(module), path, self.step))
         self._stack.append(Call(module, node))
 
+    @observer
     def _end(self, module: nn.Module, args: Any, result: Any) -> None:
         if threading.get_ident() != self._thread:
             return

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, record_function
 
+from ostinato.backends.call import observer
 from ostinato.backends.plan import watched
 from ostinato.cell import Cell, Lift
 from ostinato.combine.composite import Composite
@@ -119,10 +120,12 @@ def _outside_cells(module: nn.Module) -> Iterator[nn.Module]:
 def _hooks(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
     ranges: list[record_function] = []
 
+    @observer
     def begin(*_: Any) -> None:
         ranges.append(record_function(name))
         ranges[-1].__enter__()
 
+    @observer
     def end(*_: Any) -> None:
         ranges.pop().__exit__(None, None, None)
 

@@ -17,7 +17,8 @@ from ostinato.backends.fused.interpret_draft import Given, run_draft
 from ostinato.backends.fused.lower.step import lower
 from ostinato.backends.fused.program import forward
 from ostinato.backends.fused.recipe import PASSES, Draft, verify
-from ostinato.backends.fused.record import Refusal, record
+from ostinato.backends.fused.record import record
+from ostinato.backends.fused.recording import Refusal
 from ostinato.backends.fused.reverse import Wanted
 from ostinato.errors import BackendError
 

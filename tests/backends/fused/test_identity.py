@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import functools
 import random
+import sys
 import types
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,11 @@ from ostinato.errors import BackendError
 SCALE = 1.0
 TABLE = [1.0, 2.0]
 WEIGHT = torch.ones(4)
+THE_CELL: Any = None
+
+
+SETTINGS_MODULE = types.ModuleType("settings_of_a_test")
+SETTINGS_MODULE.scale = 1.0  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Settings:
@@ -101,6 +107,30 @@ class GlobalList(Base):
 class GlobalTensor(Base):
     def factor(self) -> Any:
         return WEIGHT
+
+
+class GlobalByName(Base):
+    def factor(self) -> Any:
+        return globals()["SCALE"]
+
+
+class Imported(Base):
+    def factor(self) -> Any:
+        import settings_of_a_test
+
+        return settings_of_a_test.scale
+
+
+class ImportedName(Base):
+    def factor(self) -> Any:
+        from settings_of_a_test import scale
+
+        return scale
+
+
+class Named(Base):
+    def factor(self) -> Any:
+        return getattr(SETTINGS_MODULE, "scale")  # noqa: B009
 
 
 class Closed(Base):
@@ -200,6 +230,17 @@ NAMES: dict[str, tuple[type[Base], Callable[[], None], Callable[[], None]]] = {
         lambda: set_global("WEIGHT", torch.full((4,), 2.0)),
         lambda: set_global("WEIGHT", torch.ones(4)),
     ),
+    "global by its name": (
+        GlobalByName, lambda: set_global("SCALE", 2.0), lambda: set_global("SCALE", 1.0)
+    ),
+    **{
+        f"setting of a module, {kind.__name__}": (
+            kind,
+            lambda: setattr(SETTINGS_MODULE, "scale", 2.0),
+            lambda: setattr(SETTINGS_MODULE, "scale", 1.0),
+        )
+        for kind in (Imported, ImportedName, Named)
+    },
     "closure": (Closed, lambda: WRITE(2.0), lambda: WRITE(1.0)),
     "class attribute": (
         ClassAttribute,
@@ -220,7 +261,8 @@ NAMES: dict[str, tuple[type[Base], Callable[[], None], Callable[[], None]]] = {
 
 
 @pytest.mark.parametrize("name", list(NAMES))
-def test_what_code_names(name: str) -> None:
+def test_what_code_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "settings_of_a_test", SETTINGS_MODULE)
     kind, change, back = NAMES[name]
     cell, xs = kind(), torch.randn(4, 2, 3)
     stream, plain = Recursor(cell), Recursor(cell, backend="eager")
@@ -234,6 +276,32 @@ def test_what_code_names(name: str) -> None:
             torch.testing.assert_close(stream(xs[1]), plain(xs[1]))
     finally:
         back()
+
+
+def test_a_global_of_an_attributes_name_is_nothing_to_the_step() -> None:
+    cell = Attribute([1.0], lambda held: held[0])
+    call = Call(cell, torch.randn(4, 2, 3), cell.initial_state(2))
+    before = identify(call).key
+    set_global("held", 1.0)
+    try:
+        assert identify(call).key == before
+    finally:
+        del globals()["held"]
+
+
+def test_a_step_that_reads_its_own_cell_as_a_global() -> None:
+    class Reading(Base):
+        def factor(self) -> Any:
+            return THE_CELL.w.bias
+
+    cell = Reading()
+    set_global("THE_CELL", cell)
+    try:
+        same(cell, torch.randn(4, 2, 3))
+        cell.w.bias.data.mul_(2)
+        same(cell, torch.randn(4, 2, 3))
+    finally:
+        set_global("THE_CELL", None)
 
 
 @pytest.mark.parametrize("numbers", [(1, True), (1, 1.0), (0.0, -0.0), (True, 1.0)])

@@ -20,7 +20,8 @@ from ostinato.backends.fused.passes.verify import verify_plans
 from ostinato.backends.fused.passes.verify_values import Broken, check_values, same_sums
 from ostinato.backends.fused.program import forward
 from ostinato.backends.fused.recipe import PASSES, Draft, make_draft, verify
-from ostinato.backends.fused.record import Refusal, record
+from ostinato.backends.fused.record import record
+from ostinato.backends.fused.recording import Refusal
 from ostinato.backends.fused.reverse import Wanted
 
 

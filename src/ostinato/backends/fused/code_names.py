@@ -8,9 +8,10 @@ trusted not to read settings from its globals; that its functions are the same i
 
 from __future__ import annotations
 
+import dis
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
@@ -146,15 +147,17 @@ class Look:
             return
         self.seen.add(id(function))
         self.fixed.append((attrgetter("__code__"), function, function.__code__))
-        names = set(names_in(function.__code__))
+        names = Names()
+        names.read(function.__code__)
         space = function.__globals__
-        fixed = sorted(n for n in names if n in space and isinstance(space[n], FIXED))
+        here = sorted(n for n in names.variables if n in space)
+        fixed = [n for n in here if isinstance(space[n], FIXED)]
         if fixed:
             read = itemgetter(*fixed)
             self.fixed.append((read, space, read(space)))
-        for name in fixed:
-            self.visit_fixed(space[name], names)
-        self.mentions += [Mention(space, n) for n in sorted(names - set(fixed)) if n in space]
+        for value in (*(space[n] for n in fixed), *names.modules):
+            self.visit_fixed(value, names.attributes)
+        self.mentions += [Mention(space, n) for n in here if n not in fixed]
         self.mentions += [Mention(Contents(cell), 0) for cell in function.__closure__ or ()]
         if function.__defaults__:
             self.mentions.append(Mention(Attributes(function), "__defaults__"))
@@ -204,12 +207,33 @@ def functions_in(attribute: Any) -> Iterator[types.FunctionType]:
         yield attribute.func  # a cached property, a partial
 
 
-def names_in(code: types.CodeType) -> Iterable[str]:
-    """All names that a piece of code and those within it read, attributes included."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from names_in(constant)
+@dataclass
+class Names:
+    """The names that some code and the functions within it read."""
+
+    variables: set[str] = field(default_factory=set[str])
+    """Of globals, perhaps."""
+    attributes: set[str] = field(default_factory=set[str])
+    """Of anything."""
+    modules: list[types.ModuleType] = field(default_factory=list[types.ModuleType])
+    """Those that are imported where they are used."""
+
+    def read(self, code: types.CodeType) -> None:
+        """Add the names of a piece of code."""
+        for one in dis.get_instructions(code):
+            if one.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
+                self.variables.add(one.argval)
+            elif one.opname == "IMPORT_NAME" and one.argval in sys.modules:
+                self.modules.append(sys.modules[one.argval])
+            elif one.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
+                self.attributes.add(one.argval)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self.read(constant)
+            elif isinstance(constant, str) and constant.isidentifier():
+                # getattr(settings, "scale"), globals()["SCALE"]
+                self.variables.add(constant)
+                self.attributes.add(constant)
 
 
 @lru_cache(maxsize=4096)

@@ -13,11 +13,11 @@ import platform
 import sys
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ostinato.backends.fused.disk import MAGIC, cache_directory, is_safe, read, trim, write
+from ostinato.backends.fused.disk import cache_directory, is_safe, read, trim, write
 from ostinato.backends.fused.machine import host, target_machine
 
 KERNEL = "void(int64, int64)"
@@ -34,6 +34,7 @@ NOT_IN_CODE = (
 )  # fmt: skip
 """Sources that only make texts, or only run them: the text says all about them."""
 
+HERE = Path(__file__).parent
 lock = threading.RLock()
 
 
@@ -111,13 +112,13 @@ def note(text: str) -> None:
     """Remember on this machine that something holds, which this text says in full."""
     path = note_path(text)
     if path is not None:
-        write(path, MAGIC)
+        write(path, text.encode(), sealed=True)
 
 
 def noted(text: str) -> bool:
     """Whether this was noted, by this version of the compiler on this kind of CPU."""
     path = note_path(text)
-    return path is not None and path.is_file()
+    return path is not None and read(path) == text.encode()
 
 
 def note_path(text: str) -> Path | None:
@@ -125,7 +126,7 @@ def note_path(text: str) -> Path | None:
     directory = cache_directory()
     if directory is None or not is_safe(directory):
         return None
-    return directory / f"{key_of('note', text)[:40]}.checked"
+    return directory / f"{key_of('note', version_of_compiler(), text)[:40]}.checked"
 
 
 def link(code: bytes, symbols: dict[str, str]) -> Code:
@@ -146,10 +147,20 @@ def link(code: bytes, symbols: dict[str, str]) -> Code:
 @functools.cache
 def fingerprint() -> str:
     """What the object code depends on beside the text: CPU, versions, and our own sources."""
-    sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name in NOT_IN_CODE:
-            continue
-        sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     versions = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "torch")]
-    return "\n".join((sys.platform, platform.machine(), *host(), *versions, sources.hexdigest()))
+    ours = sources(path for path in HERE.glob("*.py") if path.name not in NOT_IN_CODE)
+    return "\n".join((sys.platform, platform.machine(), *host(), *versions, ours))
+
+
+@functools.cache
+def version_of_compiler() -> str:
+    """A hash of all of it: what was found to hold of one version may not of another."""
+    return sources(HERE.rglob("*.py"))
+
+
+def sources(paths: Iterable[Path]) -> str:
+    """A hash of files of ours."""
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()

@@ -1,4 +1,4 @@
-"""Object code on the disk: only what is whole and this user's own is loaded, and not too much.
+"""Object code and notes on the disk: only what is whole and this user's own, and not too much.
 
 The directory is ``OSTINATO_CACHE`` or the user's cache directory; removing it, or any file in it,
 is always safe. What is loaded is run, so it has to be as safe as a program of the user: written by
@@ -32,6 +32,8 @@ OURS = re.compile(r"[0-9a-f]{40}\.(o|py|checked)(?P<partial>.*)")
 """The names of our files, of which those with an end were being written."""
 STALE = 3600.0
 """Seconds after which nobody writes a file any more."""
+BLOCK = 4096
+"""Bytes that the smallest file takes on most disks."""
 
 
 def cache_directory() -> Path | None:
@@ -90,7 +92,7 @@ def _others_write(found: os.stat_result) -> bool:
 
 
 def read(path: Path) -> bytes | None:
-    """The object code in a file, or None where it is missing, damaged or not this user's own."""
+    """The object code or note in a file; None where it is missing, damaged or not the user's own."""
     try:
         # the last name of the path is no link, and no pipe that would be waited for
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -152,13 +154,17 @@ def trim(directory: Path) -> None:
     """Delete the oldest files beyond the size that a directory may have, and what was left over."""
     with suppress(OSError):
         found = sorted(_files(directory), key=lambda each: each[1].st_mtime)
-        left = sum(each.st_size for _, each in found) - most_bytes()
+        left = sum(_room(each) for _, each in found) - most_bytes()
         for path, each in found:
             match = OURS.fullmatch(path.name)
             partial = match is not None and match["partial"]
             if left > 0 or (partial and each.st_mtime < time.time() - STALE):
                 path.unlink(missing_ok=True)
-                left -= each.st_size
+                left -= _room(each)
+
+
+def _room(found: os.stat_result) -> int:
+    return -(-found.st_size // BLOCK) * BLOCK
 
 
 def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ostinato.backends.fused.lower.step import Step
-from ostinato.backends.fused.record import Refusal
+from ostinato.backends.fused.recording import Refusal
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from ostinato.backends.fused.identity import Identity, identify
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.outside import Outside, outside
 from ostinato.backends.fused.recipe import Recipe, make_recipe
-from ostinato.backends.fused.record import Recording, Refusal, record, spelled
+from ostinato.backends.fused.record import record
+from ostinato.backends.fused.recording import Recording, Refusal, spelled
 from ostinato.backends.fused.reverse import Wanted
 from ostinato.backends.fused.self_check import Trial, self_check
 from ostinato.backends.fused.surroundings import Snapshot, apart

@@ -114,14 +114,18 @@ def draw(dtype: torch.dtype, shape: Sequence[int], kind: str, random: torch.Gene
 
 
 def shifted(call: Call, shift: float, random: torch.Generator) -> Cell:
-    """A copy of the cell with parameters a little off; the cell itself where it has no copy."""
+    """A copy of the cell with parameters a little off; the cell itself where that is no copy."""
     try:
         cell = copy.deepcopy(call.cell)
     except Exception:
         return call.cell
-    shared = {id(t) for t in identify(call).tensors}
+    original, copied = identify(call), identify(replace(call, cell=cell))
+    if copied.key != original.key:
+        # what the step reads besides the cell, perhaps the cell itself, was not copied
+        return call.cell
+    shared = {id(t) for t in original.tensors}
     with torch.no_grad():
-        for t in identify(replace(call, cell=cell)).tensors:
+        for t in copied.tensors:
             if t.is_floating_point() and id(t) not in shared:
                 size = t.abs().mean().clamp(min=0.1) * shift
                 noise = torch.randn(min(t.numel(), TILE), generator=random, device="cpu")

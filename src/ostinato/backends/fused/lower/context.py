@@ -14,7 +14,7 @@ from torch import Tensor
 from ostinato.backends.fused import views
 from ostinato.backends.fused.functions import FUNCTIONS
 from ostinato.backends.fused.ir import Graph, Shape, Value
-from ostinato.backends.fused.record import Captured, Op, Recording, Refusal
+from ostinato.backends.fused.recording import Captured, Op, Recording, Refusal
 from ostinato.backends.fused.views import Change
 
 DEAR = 4

@@ -15,7 +15,7 @@ from ostinato import _tree
 from ostinato.backends.fused.ir import Graph, Value
 from ostinato.backends.fused.lower import create, layout, pointwise, product, reduce
 from ostinato.backends.fused.lower.context import Draw, Lowering, Row, Rule
-from ostinato.backends.fused.record import Captured, Op, Recording, Refusal
+from ostinato.backends.fused.recording import Captured, Op, Recording, Refusal
 
 RULES: dict[str, Rule] = (
     pointwise.RULES | layout.RULES | reduce.RULES | product.RULES | create.RULES

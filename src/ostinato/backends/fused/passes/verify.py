@@ -51,6 +51,7 @@ def verify_plans(forward: Plan, backward: Plan | None, saved: Sequence[Value]) -
 
 
 def blank(*shape: int) -> np.ndarray:
+    """Memory that holds nothing yet."""
     return np.full(shape, BLANK)
 
 
