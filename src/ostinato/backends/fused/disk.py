@@ -92,7 +92,7 @@ def _others_write(found: os.stat_result) -> bool:
 
 
 def read(path: Path) -> bytes | None:
-    """The object code or note in a file; None where it is missing, damaged or not the user's own."""
+    """The code or note in a file; None where it is missing, damaged or not this user's own."""
     try:
         # the last name of the path is no link, and no pipe that would be waited for
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
