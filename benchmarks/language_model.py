@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from benchmarks.markdown import table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
-from ostinato.cli.text_job import COLUMNS, TRAINING
 from ostinato.data import ColumnSettings
+from ostinato.runs.text import COLUMNS, TRAINING
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
 from ostinato.train.optimiser import RATES

@@ -20,6 +20,7 @@ from ostinato.combine import (
     LayerNorm,
     LearnedState,
     MaskZero,
+    NormPenalty,
     Recurrence,
     Recurrent,
     RecurrentDropout,
@@ -27,6 +28,7 @@ from ostinato.combine import (
     Stack,
     WeightDrop,
     Zoneout,
+    penalties,
 )
 from ostinato.flat import flatten_parameters_and_grads
 from ostinato.importance import permutation_importance, shuffled
@@ -50,6 +52,7 @@ from ostinato.sequence.compare import Comparison, check
 if TYPE_CHECKING:
     from ostinato import attention, criteria, torch7
     from ostinato.drawing import Picture, draw, draw_on_error
+    from ostinato.runs import Loaded, load
 
 try:
     __version__ = version("ostinato")
@@ -69,7 +72,9 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Loaded",
     "MaskZero",
+    "NormPenalty",
     "Picture",
     "Recurrence",
     "Recurrent",
@@ -97,8 +102,10 @@ __all__ = [
     "flatten_parameters_and_grads",
     "init",
     "last",
+    "load",
     "nn",
     "nonzero_rows",
+    "penalties",
     "permutation_importance",
     "reverse",
     "shuffled",
@@ -106,7 +113,10 @@ __all__ = [
     "unroll",
 ]
 
-_ON_FIRST_USE = dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing")
+_ON_FIRST_USE = {
+    **dict.fromkeys(("Picture", "draw", "draw_on_error"), "ostinato.drawing"),
+    **dict.fromkeys(("Loaded", "load"), "ostinato.runs"),
+}
 _MODULES_ON_FIRST_USE = ("attention", "criteria", "torch7")
 """What is imported when it is first used, so that importing ostinato stays cheap."""
 

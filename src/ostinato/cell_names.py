@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato import cells
 from ostinato.cell import Cell
+from ostinato.cells.gated import GatedCell
 from ostinato.combine import Recurrence
 from ostinato.errors import ArgumentError
 
@@ -34,13 +36,26 @@ LIBRARY: dict[str, Callable[..., Any]] = {
 }
 """The names that lead to cells of ostinato and of torch, without importing anything."""
 
-INITS = ("orthogonal", "identity", "torch")
-"""How the recurrent weights of the standard cells may begin; torch leaves all weights to torch."""
+INITS = ("orthogonal", "identity", "xavier", "torch")
+"""How the weights of the standard cells may begin; torch leaves all of them to torch."""
+
+INIT_HELP = (
+    "How the recurrent weights of lstm, gru and elman begin; xavier: all weights and biases as "
+    "MinPy draws them; torch: all weights as torch's."
+)
+
+NORM_PENALTY_HELP = (
+    "Weight of a penalty on changes of the norm of each layer's output from step to step "
+    "(NormStabilizer, Krueger and Memisevic 2015)."
+)
+
+# The gates of a cell that MinPy keeps in one matrix, and so draws as one.
+_TOGETHER = {"elman": [1], "lstm": [4], "gru": [2, 1]}
 
 
 def initial_weights(name: str, init: str) -> dict[str, Any]:
     """The options of the cell of this name for one of `INITS`; none for a cell of another kind."""
-    if name not in STANDARD or init == "torch":
+    if name not in STANDARD or init in ("torch", "xavier"):
         return {}
     options: dict[str, Any] = {"init_ih": "xavier", "init_hh": init, "init_bias": "zeros"}
     # Remember at first, and learn to forget (Jozefowicz et al. 2015).
@@ -54,6 +69,51 @@ def output_size(cell: Cell, width: int) -> int:
     return y.shape[-1]
 
 
+def make_layer(
+    name: str,
+    input_size: int,
+    size: int,
+    *,
+    init: str = "orthogonal",
+    biases: int = 2,
+    **options: Any,
+) -> Cell:
+    """The cell of this name, as `make_cell` makes it, with its first weights by one of `INITS`.
+
+    With ``biases=1`` each gate of a standard cell has one bias, as papers and older libraries
+    write it: ``bias_hh`` is a buffer that stays 0. Other cells are as they are.
+    """
+    cell = make_cell(name, input_size, size, **initial_weights(name, init), **options)
+    if name not in STANDARD:
+        return cell
+    assert isinstance(cell, GatedCell)
+    assert cell.bias_ih is not None
+    assert cell.bias_hh is not None
+    if init == "xavier":
+        for weight in (cell.weight_ih, cell.weight_hh, cell.bias_ih):
+            for part in torch.split(weight, [gates * size for gates in _TOGETHER[name]]):
+                draw_as_minpy(part)
+        nn.init.zeros_(cell.bias_hh)
+    if biases == 1:
+        del cell.bias_hh
+        cell.register_buffer("bias_hh", torch.zeros_like(cell.bias_ih))
+    return cell
+
+
+@torch.no_grad()
+def draw_as_minpy(weight: Tensor) -> None:
+    """Fill a weight [H, n] or bias [H] in place from N(0, 6 / (H + n)), n = 0 for a bias."""
+    weight.normal_(std=math.sqrt(6 / sum(weight.shape)))
+
+
+def find_cell(name: str) -> Callable[..., Any]:
+    """What makes cells of this name. Raises ArgumentError for a name that leads to nothing."""
+    kind = LIBRARY.get(name) or imported(name)
+    if inspect.isabstract(kind):
+        raise _unknown(name, "That class is abstract: write one that defines all of a cell.")
+    return kind
+
+
 def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
     """The cell of this name: a key of `STANDARD`, or ``"package.module:Class"``.
 
@@ -64,9 +124,7 @@ def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
     The module of a class is imported, which runs its code: for the names in runs of others see
     `ostinato.train.Run.open`.
     """
-    kind = LIBRARY.get(name) or imported(name)
-    if inspect.isabstract(kind):
-        raise _unknown(name, "That class is abstract: write one that defines all of a cell.")
+    kind = find_cell(name)
     try:
         cell = kind(input_size, size, **options)
     except TypeError as error:

@@ -43,5 +43,9 @@ class StateError(OstinatoError, ValueError):
     """A state whose tree, shapes or dtypes are not those of the cell."""
 
 
+class DivergedError(OstinatoError, ArithmeticError):
+    """A loss, a weight, a gradient or a score of a model that is no finite number."""
+
+
 class BackendError(OstinatoError, RuntimeError):
     """A backend that was asked for by name and refuses the call."""

@@ -20,9 +20,7 @@ XS = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
 HOOKED = {
     "cell": lambda: (c := cells.LSTM(4, 4), c),
     "inside": lambda: (c := ostinato.Recurrence(nn.GRUCell(4, 4), 4), c.module),
-    "stateless module": lambda: (c := Stack(nn.Linear(4, 4), cells.GRU(4, 4)), c.layers[0].module),
     "lift": lambda: (c := Stack(nn.Linear(4, 4), cells.GRU(4, 4)), c.layers[0]),
-    "in a sequential": lambda: (c := Stack(nn.Sequential(nn.Tanh())), c.layers[0].module[0]),
     "stack": lambda: (c := Stack(cells.GRU(4, 4), cells.LSTM(4, 4)), c),
     "cell of a stack": lambda: (c := Stack(cells.GRU(4, 4), cells.LSTM(4, 4)), c.layers[1]),
     "residual": lambda: (c := Residual(cells.GRU(4, 4)), c),

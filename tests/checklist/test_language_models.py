@@ -10,8 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ostinato import unroll
-from ostinato.cli.text_job import load
+from ostinato import load, unroll
 from ostinato.text import SampleSettings, sample, what_next
 from ostinato.text.tokenizer import BOS, UNKNOWN
 from ostinato.train import Run
@@ -33,7 +32,7 @@ def texts(tmp_path: Path) -> None:
 
 def mean_loss(path: Path, tokens: list[int]) -> float:
     """The mean negative log-likelihood of tokens[1:] by a plain loop, in nats."""
-    model, _ = load(path)
+    model = load(path).model
     state, total = model.initial_state(1), 0.0
     with torch.no_grad():
         for token, after in pairwise(tokens):
@@ -46,7 +45,7 @@ def mean_loss(path: Path, tokens: list[int]) -> float:
 def test_row_98_perplexity_is_the_exponential_of_the_mean(call, level: str) -> None:
     call(f"train text verse.txt --level {level} --epochs 9 --run run {SMALL}")
     result, run = Run(Path("run")).read_result(), Path("run")
-    _, corpus = load(run)
+    corpus = load(run).task.corpus
     wanted = mean_loss(run, corpus.held_out.tolist())
     assert result is not None
     assert result["loss"] == pytest.approx(wanted, rel=1e-5)
@@ -67,7 +66,7 @@ def test_row_98_the_published_recipe_on_the_files_of_the_treebank(call) -> None:
     epochs = {math.ceil(record["epoch"]): record["lr"] for record in records}
     assert list(epochs.values()) == [20, 20, 20, 20, 10, 5, 2.5]
     # words with an <eos> a line; the vocabulary is that of the training part, and <bos>
-    _, corpus = load(Path("run"))
+    corpus = load("run").task.corpus
     words = {word for line in LINES for word in line.split()}
     assert corpus.tokenizer.size == len(words | {"<eos>"}) + 1
     assert len(corpus.train) - 1 == 40 * sum(len(line.split()) + 1 for line in LINES)
@@ -95,7 +94,7 @@ def test_row_99_noise_contrastive_loss_and_true_perplexity_fall(call) -> None:
     # by the softmax over all words, as that of any model
     found = [r["held_out_perplexity"] for r in records if "held_out_perplexity" in r]
     assert found[-1] < 0.5 * found[0]
-    result, (_, corpus) = Run(Path("run")).read_result(), load(Path("run"))
+    result, corpus = Run(Path("run")).read_result(), load("run").task.corpus
     assert result is not None
     wanted = mean_loss(Path("run"), corpus.held_out.tolist())
     assert result["perplexity"] == pytest.approx(math.exp(wanted), rel=1e-4)
@@ -103,7 +102,8 @@ def test_row_99_noise_contrastive_loss_and_true_perplexity_fall(call) -> None:
 
 def test_row_100_temperature_0_is_greedy_and_the_prompt_warms_the_state(call) -> None:
     call(f"train text ptb --epochs 3 --run run {SMALL}")
-    model, corpus = load(Path("run"))
+    task = load("run").task
+    model, corpus = task.model, task.corpus
     tokenizer = corpus.tokenizer
     # what_next of the PyTorch post: the prompt goes in, then the likeliest each time
     ids = [tokenizer.opening, *tokenizer.encode("the dog sat").tolist()]
@@ -159,7 +159,7 @@ def test_row_105_a_language_model_is_evaluated_sampled_and_its_curves_written(
 ) -> None:
     call(f"train text ptb --output {output} --epochs 2 --validate-every 10 --run run {SMALL}")
     found = json.loads(call("evaluate run --json --curves curves.csv"))
-    _, corpus = load(Path("run"))
+    corpus = load("run").task.corpus
     wanted = math.exp(mean_loss(Path("run"), corpus.test.tolist()))
     assert found["test_perplexity"] == pytest.approx(wanted, rel=1e-4)
     alone = json.loads(call("evaluate run ptb/ptb.test.txt --json"))

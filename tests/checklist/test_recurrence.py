@@ -396,14 +396,23 @@ def test_row_12_nested_recurrence() -> None:
     torch.testing.assert_close(ys[-1], outputs[0])
 
 
-@pytest.mark.parametrize("make", [lstm, gru, lambda: MinimalGated(3, 5)])
-def test_row_13_parameters_are_shared_over_time(make: Any) -> None:
+@pytest.mark.parametrize(
+    ("make", "numbers"),
+    [
+        (lstm, 4 * 5 * (3 + 5) + 2 * 4 * 5),
+        (gru, 3 * 5 * (3 + 5) + 2 * 3 * 5),
+        (lambda: MinimalGated(3, 5), 2 * (5 * (3 + 5) + 5)),
+    ],
+)
+def test_row_13_parameters_are_shared_over_time(make: Any, numbers: int) -> None:
     """P parameters whatever T is, and a gradient that is the sum over a copy for each step."""
     cell = make().double()
     shell = Recursor(cell)
     xs = XS.double()
     ys = torch.stack([shell(x) for x in xs])
-    assert sum(p.numel() for p in shell.parameters()) == sum(p.numel() for p in cell.parameters())
+    # after T steps, in training, with the graph of all of them: P and not T * P
+    assert sum(p.numel() for p in shell.parameters()) == numbers
+    assert sum(p.numel() for p in Sequencer(cell).parameters()) == numbers
     want = torch.autograd.grad(ys.square().sum(), list(cell.parameters()))
     names = [name for name, _ in cell.named_parameters()]
     copies = [[p.detach().clone().requires_grad_() for p in cell.parameters()] for _ in xs]

@@ -1,12 +1,15 @@
 """Rows of the checklist about training: each does what "done looks like" says of it."""
 
 import copy
+import gc
+import io
 import math
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -29,9 +32,12 @@ from ostinato.train import (
     Supervised,
     TrainSettings,
     check_finite,
+    inverse_decay,
+    linear_decay,
     load_checkpoint,
     profile,
     save_checkpoint,
+    stepwise,
 )
 from ostinato.train.optimiser import make_optimiser
 
@@ -123,16 +129,43 @@ def test_row_63_momentum_as_an_average_of_gradients() -> None:
     assert velocities == pytest.approx([1.0, 1.2])
 
 
-def test_row_63_nesterov() -> None:
-    weight = nn.Parameter(torch.zeros(()))
-    optimiser = torch.optim.SGD([weight], lr=1.0, momentum=0.9, nesterov=True)
-    velocity, moves = 0.0, []
-    for gradient in (1.0, 3.0):
-        velocity = 0.9 * velocity + gradient
-        moves.append(gradient + 0.9 * velocity)
-        weight.grad, before = torch.tensor(gradient), weight.item()
+def nesterov(module: nn.Module, lr: float, momentum: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(module.parameters(), lr=lr, momentum=momentum, nesterov=True)
+
+
+def test_row_63_nesterov_by_hand() -> None:
+    """v begins as the first gradient, then v = mom v + g; the step is along g + mom v."""
+    module = nn.Linear(1, 1, bias=False, dtype=torch.float64)
+    nn.init.zeros_(module.weight)
+    optimiser, moves = nesterov(module, 1.0, 0.9), []
+    for gradient in (1.0, 3.0, -2.0):
+        before = module.weight.item()
+        module.weight.grad = torch.full_like(module.weight, gradient)
         optimiser.step()
-        assert before - weight.item() == pytest.approx(moves[-1])
+        moves.append(before - module.weight.item())
+    # v = 1, 3.9, 1.51
+    assert moves == pytest.approx([1 + 0.9, 3 + 3.51, -2 + 1.359])
+
+
+def test_row_63_nesterov_looks_ahead() -> None:
+    """Sutskever et al. 2013: the gradient is that of the place to which the velocity leads.
+
+    There v' = mom v - lr f'(w + mom v), w' = w + v'; the weights of the solver are w + mom v.
+    """
+    lr, momentum, slope = 0.1, 0.8, 0.5
+    inputs = torch.tensor([[1.0]], dtype=torch.float64)
+    module = nn.Linear(1, 1, bias=False, dtype=torch.float64)
+    nn.init.constant_(module.weight, 2.0)
+    task = Supervised(module, lambda ys, _: slope * ys.square().sum(), [(inputs, inputs)])
+    solver = Solver(
+        task, TrainSettings(steps=30, **PLAIN), optimiser=nesterov(module, lr, momentum)
+    )
+    batches, w, v = solver.batches(), 2.0, 0.0
+    for _ in range(30):
+        solver.update(next(batches))
+        v = momentum * v - lr * 2 * slope * (w + momentum * v)
+        w += v
+        assert module.weight.item() == pytest.approx(w + momentum * v, abs=1e-12)
 
 
 # 64
@@ -228,21 +261,32 @@ def test_row_65_multiplied_at_each_epoch() -> None:
 
 def test_row_65_linear_to_a_floor() -> None:
     """startlr 0.5, minlr 0.1, saturate 4: less by (startlr - minlr) / saturate at each epoch."""
-    found = rates(7, lambda epochs: max(0.1, 0.5 + (0.1 - 0.5) / 4 * int(epochs)) / 0.5)
+    found = rates(7, linear_decay(floor=0.2, saturate=4))
     assert found == pytest.approx(twice([0.5, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1]))
     by_step = rates(4, schedule="linear", final_lr=0.2, warm_up=0)
-    assert by_step == pytest.approx([0.5 - 0.4 * step / 8 for step in range(8)])
+    assert by_step == pytest.approx([0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15])
+
+
+def test_row_65_linear_as_in_the_language_model_of_torch_rnn() -> None:
+    """--startlr 0.05 --minlr 0.00001 --saturate 400, of recurrent-language-model."""
+    share = linear_decay(floor=0.00001 / 0.05, saturate=400)
+    found = [0.05 * share(epochs) for epochs in (0, 1, 2, 200, 399, 400, 1000)]
+    wanted = [0.05, 0.049875025, 0.04975005, 0.025005, 0.000134975, 0.00001, 0.00001]
+    assert found == pytest.approx(wanted)
 
 
 def test_row_65_a_table() -> None:
-    table = {0: 1.0, 2: 0.5, 3: 0.25}
-    found = rates(5, lambda epochs: table[max(k for k in table if k <= epochs)])
-    assert found == pytest.approx(twice([0.5, 0.5, 0.25, 0.125, 0.125]))
+    """The table that Torch rnn's documentation gives: halved from epoch 5 on, counted from 1."""
+    share = stepwise({4: 0.5, 5: 0.25, 6: 0.125, 7: 0.0625})
+    assert rates(9, share, lr=1.0) == twice([1, 1, 1, 1, 0.5, 0.25, 0.125, 0.0625, 0.0625])
+    assert rates(5, stepwise({2: 0.5, 3: 0.25})) == twice([0.5, 0.5, 0.25, 0.125, 0.125])
+    assert stepwise({4: 0.5})(4.5) == 0.5
 
 
 def test_row_65_one_over_one_and_decay() -> None:
-    found = rates(4, lambda epochs: 1 / (1 + 0.3 * int(epochs)))
-    assert found == pytest.approx(twice([0.5 / (1 + 0.3 * k) for k in range(4)]))
+    """nn.StochasticGradient: learningRate 0.01, learningRateDecay 0.5."""
+    found = rates(5, inverse_decay(0.5), lr=0.01)
+    assert found == pytest.approx(twice([0.01, 0.02 / 3, 0.005, 0.004, 0.01 / 3]))
 
 
 # 66
@@ -521,16 +565,45 @@ def test_row_72_a_wrong_gradient_is_found() -> None:
 
 
 def test_row_73_a_hook_at_each_iteration() -> None:
+    """It is called between one update and the next, and what it does counts from there on."""
+    task = line_task()
+    bias: list[float] = []
+
     class Hook(Silent):
+        every_step = True
+
         def __init__(self) -> None:
-            self.steps_seen: list[int] = []
+            self.calls: list[list[int]] = []
 
         def steps(self, records: list[dict[str, Any]]) -> None:
-            self.steps_seen += [record["step"] for record in records]
+            self.calls.append([record["step"] for record in records])
+            bias.append(task.model.bias.item())
+            if records[-1]["step"] == 4:
+                task.model.requires_grad_(False)  # it cannot be trained on
+                task.model.weight.requires_grad_(True)
 
     hook = Hook()
-    Solver(line_task(), TrainSettings(epochs=3, **PLAIN), report=hook).fit()
-    assert hook.steps_seen == list(range(1, 10))
+    settings = TrainSettings(epochs=3, optimiser="sgd", lr=0.1, **PLAIN)
+    solver = Solver(task, settings, report=hook)
+    solver.fit()
+    assert hook.calls == [[step] for step in range(1, 10)]
+    assert len(set(bias[:4])) == 4  # after each update other weights
+    assert set(bias[4:]) == {bias[3]}
+
+
+def test_row_73_a_hook_hears_of_steps_that_are_not_written_down(tmp_path: Path) -> None:
+    class Hook(Silent):
+        every_step = True
+        seen: ClassVar[list[int]] = []
+
+        def steps(self, records: list[dict[str, Any]]) -> None:
+            self.seen.extend(record["step"] for record in records)
+
+    run, history = Run.create("line", tmp_path / "run"), History()
+    settings = TrainSettings(steps=9, **{**PLAIN, "validate_every": 9}, log_every=4)
+    Solver(line_task(), settings, run=run, report=Several(Hook(), history)).fit()
+    assert Hook.seen == [record["step"] for record in history.records] == list(range(1, 10))
+    assert [record["step"] for record in run.metrics()] == [4, 8, 9]
 
 
 def test_row_73_a_loop_of_ones_own_is_plain_sgd() -> None:
@@ -551,13 +624,51 @@ def test_row_73_a_loop_of_ones_own_is_plain_sgd() -> None:
                 weight -= 0.01 * gradient
 
 
+def flat(epoch: list[list[int]]) -> list[int]:
+    return [row for batch in epoch for row in batch]
+
+
+def orders(task: Any, batches: int) -> list[list[list[int]]]:
+    """The rows of each batch, epoch after epoch, that a solver trains on for three epochs."""
+    seen: list[list[int]] = []
+    settings = TrainSettings(epochs=3, **{**PLAIN, "validate_every": 1000})
+    criterion = task.criterion
+
+    def watched(ys: Tensor, targets: Tensor) -> Tensor:
+        if task.model.training:
+            seen.append(targets[:, 0].int().tolist())
+        return criterion(ys, targets)
+
+    task.criterion = watched
+    Solver(task, settings).fit()
+    return [seen[k : k + batches] for k in range(0, len(seen), batches)]
+
+
 def test_row_73_batches_shuffled_once_or_at_each_epoch() -> None:
-    samples = Samples.of(Batch(torch.zeros(1, 40), torch.arange(40)))
-    batches = Batches(samples, BatchSettings(batch_size=8))
-    once = list(batches.batches(0))  # the order of the first epoch, kept
-    first, again = ([b.targets.tolist() for b in once] for _ in range(2))
-    assert first == again
-    assert first != [b.targets.tolist() for b in batches.batches(1)]
+    rows = Batch(torch.zeros(1, 40, 1), torch.arange(40.0)[:, None])
+    batches = Batches(Samples.of(rows), BatchSettings(batch_size=8))
+    # the order of the first epoch, drawn once and given to every epoch
+    once = [(batch.xs[0], batch.targets) for batch in batches.batches(0)]
+    first, second, third = orders(Supervised(nn.Linear(1, 1), F.mse_loss, once), 5)
+    assert first == second == third
+    assert sorted(flat(first)) == list(range(40))
+    assert flat(first) != list(range(40))
+
+    class Shuffled:
+        """Another order each time it is read."""
+
+        epoch = 0
+
+        def __len__(self) -> int:
+            return 5
+
+        def __iter__(self) -> Any:
+            self.epoch += 1
+            return ((b.xs[0], b.targets) for b in batches.batches(self.epoch))
+
+    first, second, third = orders(Supervised(nn.Linear(1, 1), F.mse_loss, Shuffled(), once), 5)
+    assert first != second != third != first
+    assert all(sorted(flat(epoch)) == list(range(40)) for epoch in (first, second, third))
 
 
 # 74
@@ -624,6 +735,35 @@ def test_row_75_full_training_and_inference_checkpoints(tmp_path: Path) -> None:
         fresh = nn.Sequential(nn.Linear(3, 200), nn.Tanh(), nn.Linear(200, 1))
         fresh.load_state_dict(load_checkpoint(path, "model"))
         assert torch.equal(fresh(x), task.model(x))
+
+
+def test_row_75_clearing_drops_what_is_kept_between_calls_and_stays_usable() -> None:
+    """clearState: the sequence and its graph are forgotten, the module works as before."""
+    xs = torch.randn(20, 2, 3)
+    model = Sequencer(cells.LSTM(3, 4), nn.Linear(4, 1)).remember("both")
+    first = model(xs)
+    first.sum().backward()
+    wanted = first.detach().clone()
+    assert not torch.equal(model(xs), wanted)  # it goes on from its state
+    held = [weakref.ref(leaf) for leaf in _tree.leaves(model.state)]
+    gc.collect()
+    assert all(leaf() is not None for leaf in held)
+    model.forget()
+    for weight in model.parameters():
+        weight.grad = None
+    gc.collect()
+    assert model.state is None
+    assert all(leaf() is None for leaf in held)
+    sizes = []
+    for kind in (copy.deepcopy(model), model):
+        torch.save(kind, buffer := io.BytesIO())
+        sizes.append(len(buffer.getvalue()))
+    assert sizes[0] == sizes[1]
+    assert torch.equal(model(xs), wanted)
+    torch.save(model, buffer := io.BytesIO())
+    assert len(buffer.getvalue()) > sizes[0]  # what it carries again
+    model(xs).sum().backward()
+    assert all(weight.grad is not None for weight in model.parameters())
 
 
 # 76

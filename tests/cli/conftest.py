@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small_model import SMALL, VERSE
 
 from ostinato.cli import main
+from small_model import SMALL, VERSE
 
 
 class Done(NamedTuple):

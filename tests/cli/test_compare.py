@@ -39,7 +39,7 @@ def test_cells_side_by_side(ostinato, folder) -> None:
 
 
 def test_json_and_accuracy(ostinato, folder) -> None:
-    flags = ("--cells", "gru", "--seeds", 1, "--steps", 3, "--size", 4, "--to", "mine")
+    flags = ("--cells", "gru", "--seeds", 1, "--steps", 3, "--size", 4, "--run", "mine")
     done = ostinato("compare", "digits", *flags, "--json")
     found = json.loads(done.out)
     assert found == json.loads((folder / "mine" / "compare.json").read_text())
@@ -57,7 +57,7 @@ def test_a_training_that_diverges_is_left_out(ostinato, folder) -> None:
         "    cell.bias_hh.data.fill_(float('nan'))\n"
         "    return cell\n"
     )
-    flags = ("--cells", "cells_of_mine:Wild,gru", "--size", 4, "--seeds", 1, "--to", "mine")
+    flags = ("--cells", "cells_of_mine:Wild,gru", "--size", 4, "--seeds", 1, "--run", "mine")
     done = ostinato("compare", "adding", *TINY, *flags)
     assert done.code == 0, done.err
     found = json.loads((folder / "mine" / "compare.json").read_text())

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_model import SMALL
 
-from ostinato.cli import hidden, page
-from ostinato.cli.jobs import JOBS
-from ostinato.cli.supervised_job import load as load_supervised
-from ostinato.cli.text_job import build
-from ostinato.cli.text_job import load as load_text
+from ostinato import load
+from ostinato.cli import page
+from ostinato.runs import JOBS, activations
 from ostinato.text import ModelSettings
 from ostinato.train import Run, Solver
+from small_model import SMALL
 
 TAGS = "text,label\n" + "the cat sat,D N V\na dog ran off,D N V P\n" * 15
 
@@ -98,7 +96,7 @@ def test_activations_that_fail_leave_a_page_without(ostinato, folder, monkeypatc
     def fail(*_):
         raise ValueError("what a cell")
 
-    monkeypatch.setattr(hidden, "run_and_record", fail)
+    monkeypatch.setattr(activations, "run_and_record", fail)
     done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 3)
     assert done.code == 0
     assert "no hidden activations in the page: ValueError: what a cell" in done.err
@@ -120,7 +118,7 @@ def test_labels_and_both_directions(tagger) -> None:
     written = (tagger / "report.html").read_text(encoding="utf-8")
     assert "Which label it gave" in written
     assert json.loads((tagger / "result.json").read_text())["labels"] == ["D", "N", "P", "V"]
-    told = hidden.of_sequence(load_supervised(tagger))
+    told = activations.of_sequence(load(tagger).task)
     assert list(told.layers) == ["layer 1, forward", "layer 1, backward"]
     assert {tuple(layer.shape) for layer in told.layers.values()} == {(4, 4)}
     assert told.rows["reads"] == ["a", "dog", "ran", "off"]  # the longest sequence
@@ -129,12 +127,11 @@ def test_labels_and_both_directions(tagger) -> None:
 
 
 def test_chance_and_the_model_are_left_alone(trained, folder) -> None:
-    run = Run.open(trained)
-    task = build(run, run.read_config())
+    task = load(trained).task
     task.model.train()
     weights = {name: value.clone() for name, value in task.model.state_dict().items()}
     before = torch.get_rng_state()
-    told = hidden.of_text(task)
+    told = activations.of_text(task)
     assert torch.equal(torch.get_rng_state(), before)
     assert task.model.training
     assert all(torch.equal(weights[name], now) for name, now in task.model.state_dict().items())
@@ -142,18 +139,16 @@ def test_chance_and_the_model_are_left_alone(trained, folder) -> None:
 
 
 def test_what_a_text_model_reads_is_held_out(trained) -> None:
-    model, corpus = load_text(trained)
-    assert not model.training
-    task = build(Run.open(trained), Run.open(trained).read_config())
-    text = "".join(hidden.of_text(task).rows["reads"]).removesuffix("\u220e")
-    assert text in corpus.tokenizer.decode(corpus.held_out)
+    task = load(trained).task
+    text = "".join(activations.of_text(task).rows["reads"]).removesuffix("\u220e")
+    assert text in task.corpus.tokenizer.decode(task.corpus.held_out)
 
 
 def test_a_sentence_is_begun_at() -> None:
     pieces = [*"so it is. Then ", *"x" * 100]
-    assert hidden._sentence(pieces, 3) == 10
-    assert hidden._sentence(pieces, 12) == 12  # no sentence begins after it
-    assert hidden._sentence([*"a. B"], 0) == 0  # no room after it
+    assert activations._sentence(pieces, 3) == 10
+    assert activations._sentence(pieces, 12) == 12  # no sentence begins after it
+    assert activations._sentence([*"a. B"], 0) == 0  # no room after it
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -167,10 +162,30 @@ def test_each_job_knows_its_sections(name: str) -> None:
 
 
 def test_defaults_are_those_of_the_command(ostinato, folder) -> None:
-    """A run without any flag but the length has nothing else marked."""
+    """A run without any flag but the length has nothing else marked, whatever the data chose."""
     for task in ("adding", "series"):
         done = ostinato("train", task, "--steps", 1)
         assert done.code == 0, done.err
         written = (folder / "runs" / f"{task}-001" / "report.html").read_text(encoding="utf-8")
-        by_the_data = {"adding": 0, "series": 4}[task]  # difference, horizon, season, bptt
-        assert written.count('class="changed"') == 1 + by_the_data
+        assert written.count('class="changed"') == 1
+
+
+def test_a_page_of_many_columns_says_what_its_picture_leaves_out(ostinato, folder) -> None:
+    names = [f"c{number}" for number in range(30)]
+    rows = [
+        f"2000-01-{day:02}," + ",".join(str(day * day % (n + 9)) for n in range(30))
+        for day in range(1, 32)
+    ]
+    (folder / "wide.csv").write_text("\n".join([",".join(["day", *names]), *rows]))
+    flags = ("--steps", 1, "--size", 2, "--horizon", 2, "--bptt", 4)
+    done = ostinato("train", "series", "wide.csv", *flags)
+    assert done.code == 0, done.err
+    words = "forecast.png; the first 8 of 30 columns"
+    assert words in done.out
+    written = (folder / "runs" / "series-001" / "report.html").read_text(encoding="utf-8")
+    assert words in written
+    # the tables of the back-test are tables
+    assert '<th scope="col">steps ahead</th>' in written
+    assert "better than the model" in written
+    done = ostinato("forecast", "runs/series-001", "--plot", "next.png")
+    assert "written: next.png; the first 8 of 30 columns" in done.out

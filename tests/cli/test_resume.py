@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_model import SMALL, VERSE
 
 from ostinato.cli import main
 from ostinato.train import Run
 from same_values import same
+from small_model import SMALL, VERSE
 
 # All that a step can depend on: dropout of every kind, an average, shifted columns.
 FLAGS = [
@@ -149,7 +149,7 @@ def test_a_run_of_another_kind_is_refused(ostinato, trained) -> None:
     run = Run(trained)
     config = run.read_config()
     run.write_config({**config, "task": "chess"})
-    assert "wanted a task of text, adding" in (said := ostinato("info", trained).err)
+    assert "wanted a task of text, bidirectional, adding" in (said := ostinato("info", trained).err)
     assert "got the task 'chess'" in said
     run.write_config({**config, "model": {**config["model"], "colour": 1}})
     assert "wanted a setting of ModelSettings" in ostinato("train", "--resume", trained).err

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.cli.options import ALL, flag_names
-from ostinato.cli.seq2seq_job import SEQ2SEQ
 from ostinato.data import BatchSettings
+from ostinato.runs.seq2seq import SEQ2SEQ
 from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
 from ostinato.train import Run
 from same_values import same
@@ -210,7 +209,6 @@ def test_every_setting_is_a_flag_with_its_help_and_default(ostinato) -> None:
     }
     for command, settings in kinds.items():
         for kind in settings:
-            assert kind in ALL
             for field in dataclasses.fields(kind):
-                assert flag_names()[field.name] in shown[command]
+                assert f"--{field.name.replace('_', '-')}" in shown[command]
                 assert field.metadata["help"].split()[0] in shown[command]

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import every_task
 import pytest
-from small_model import SMALL
 
+import every_task
 from ostinato.train import Run
+from small_model import SMALL
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 # without a GPU, its launcher starts several processes only when it is told that there are some

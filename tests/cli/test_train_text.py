@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from small_model import SMALL
 
 from ostinato.text import Corpus
 from ostinato.train import Run
 from same_values import same
+from small_model import SMALL
 
 FILES = {
     "checkpoints",
@@ -92,10 +92,12 @@ def test_other_models_and_tokens(ostinato, flags: str) -> None:
 
 
 def test_a_cell_of_a_module_in_the_working_directory(ostinato, folder) -> None:
-    (folder / "my_cells.py").write_text("from ostinato.cells import GRU as Mine\n")
-    done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 2, "--cell", "my_cells:Mine")
+    (folder / "cells_of_mine.py").write_text("from ostinato.cells import GRU as Mine\n")
+    done = ostinato(
+        "train", "text", "verse.txt", *SMALL, "--steps", 2, "--cell", "cells_of_mine:Mine"
+    )
     assert done.code == 0, done.err
-    assert "my_cells:Mine 1 x 8" in done.out
+    assert "cells_of_mine:Mine 1 x 8" in done.out
 
 
 def test_words_that_are_unknown_are_a_caution(ostinato, folder) -> None:
@@ -167,7 +169,7 @@ def test_a_folder_of_the_treebank(ostinato, folder) -> None:
         ("--output adaptive --cutoffs 9,5", "--cutoffs: wanted growing numbers with commas"),
         ("--output adaptive --cutoffs 5,999", "--cutoffs: wanted numbers below the"),
         ("--direction both --bptt 1", "--bptt: wanted windows of at least 2 tokens"),
-        ("--zoneout 0.1 --recurrent-dropout 0.1", "--zoneout: wanted either zoneout or"),
+        ("--zoneout 0.1 --recurrent-dropout 0.1", "--zoneout: wanted either --zoneout or"),
     ],
 )
 def test_contradictory_flags_leave_no_run(ostinato, folder, flags: str, message: str) -> None:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from small_model import SMALL
 
 from ostinato.train import Run
+from small_model import SMALL
 
 
 def test_sample_repeats_by_its_seed_streamed_or_not(ostinato, trained) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
 from ostinato.data import Batches, BatchSettings, Samples
+from ostinato.data.batches import side_by_side
 from ostinato.errors import ArgumentError
 
 
@@ -111,5 +112,21 @@ def test_too_few_samples_are_refused() -> None:
 
 
 def test_padding_has_one_place() -> None:
-    with pytest.raises(ArgumentError, match="bucket: wanted 1 with last=pad"):
+    with pytest.raises(ArgumentError, match="bucket: wanted 1 with `last=pad`"):
         batches(10, 4, last="pad", bucket=2)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "wanted"),
+    [
+        ([1, 1, 1, 1, 1, 1, 1], [[0, 1, 2], [3, 4, 5], [6]]),
+        ([4, 4, 4, 4], [[0, 1], [2, 3]]),
+        ([1, 1, 50, 1, 1], [[0, 1], [2], [3, 4]]),
+        ([50], [[0]]),
+        ([0, 0], [[0, 1]]),
+        ([], []),
+    ],
+)
+def test_long_sequences_are_judged_with_few_beside_them(lengths, wanted) -> None:
+    found = side_by_side(torch.tensor(lengths, dtype=torch.int64), 3, 10)
+    assert [rows.tolist() for rows in found] == wanted

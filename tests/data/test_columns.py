@@ -75,7 +75,9 @@ def test_a_text_shorter_than_a_piece_is_one_batch() -> None:
 
 
 def test_a_text_that_is_too_short_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="batch_size: wanted columns that the 5 steps"):
+    with pytest.raises(
+        ArgumentError, match="batch_size: wanted at least 9 steps of data for 8 columns, got 5"
+    ):
         columns(5, 8, 10)
 
 

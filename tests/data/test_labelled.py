@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ostinato.data import Encoding, LabelledSettings, Scale, read_labelled, read_sequences
+from ostinato.data import Encoding, Labelled, LabelledSettings, Scale, read_labelled, read_sequences
 from ostinato.errors import ArgumentError
 
 
@@ -98,3 +98,77 @@ def test_what_the_encoding_does_not_know(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="sequences: wanted numbers, got words"):
         numbers.samples(words)
     assert np.array_equal(words.lengths, [1])
+
+
+def labelled(tmp_path: Path, rows: list[tuple[str, str]], **settings) -> Labelled:
+    path = tmp_path / "table.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    return read_labelled(path, LabelledSettings(**settings))
+
+
+def test_a_rare_label_is_held_out_too(tmp_path: Path) -> None:
+    rows = [(f"w{i} x", "rare" if i % 50 == 0 else "common") for i in range(200)]
+    data = labelled(tmp_path, rows)
+    place = data.encoding.labels.index("rare")
+    assert (data.held_out.targets == place).sum() == 1
+    assert (data.train.targets == place).sum() == 3
+    assert data.remarks() == []
+    plain = labelled(tmp_path, rows, stratified=False)
+    assert len(plain.held_out) == len(data.held_out) == 40
+
+
+REMARKS = {
+    "all labels are 'good': there is nothing to tell apart, and accuracy says nothing": [
+        (f"a{i} b", "good") for i in range(20)
+    ],
+    "20 different numbers, and each is learned as a name of its own": [
+        (f"a{i} b", f"{i % 20}.5") for i in range(400)
+    ],
+    "40 different numbers, and each is learned as a name of its own": [
+        (f"a{i} b", f"{i % 40}") for i in range(80)
+    ],
+    "10 of the 10 held-out sequences are learned from too": [
+        ("good day" if i % 2 else "bad day", "yes" if i % 2 else "no") for i in range(50)
+    ],
+    "the label 'odd' has one sequence alone": [(f"a{i} b", "even") for i in range(20)]
+    + [("b a", "odd")],
+    "the labels '0', '1', '2', '3', '4' and 15 more have one sequence alone": [
+        (f"a{i} b", str(i)) for i in range(20)
+    ],
+}
+
+
+@pytest.mark.parametrize("wanted", REMARKS)
+def test_what_makes_figures_doubtful_is_said(wanted: str, tmp_path: Path) -> None:
+    assert any(wanted in said for said in labelled(tmp_path, REMARKS[wanted]).remarks())
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(f"a{i} b", str(i % 10)) for i in range(300)],  # digits are classes
+        [(f"a{i} b", f"{1 + i % 9 / 2}") for i in range(300)],  # marks from 1.0 to 5.0
+        [(f"a{i} b", f"{i % 12:05d}") for i in range(300)],  # and so are numbers of places
+        [(f"a{i} b", "yes" if i % 2 else "no") for i in range(50)],
+    ],
+)
+def test_usual_labels_are_not_doubted(rows: list[tuple[str, str]], tmp_path: Path) -> None:
+    assert labelled(tmp_path, rows).remarks() == []
+
+
+def test_words_that_are_unknown_make_no_two_rows_alike(tmp_path: Path) -> None:
+    rows = [(f"so w{i} it is", "yes" if i % 2 else "no") for i in range(50)]
+    assert labelled(tmp_path, rows, min_frequency=2).remarks() == []
+
+
+def test_one_sequence_is_too_few(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="at least two sequences, to hold one out, got 1"):
+        labelled(tmp_path, [("a b", "x")])
+
+
+def test_a_long_text_is_cut_and_named(tmp_path: Path) -> None:
+    rows = [(" ".join(["w"] * (9000 if i == 7 else 3)), "ab"[i % 2]) for i in range(20)]
+    data = labelled(tmp_path, rows, max_length=50)
+    assert max(data.train.lengths.max(), data.held_out.lengths.max()) == 50
+    (said,) = (each for each in data.remarks() if "steps" in each)
+    assert said.startswith("1 of the sequences (number 8) have more than 50 steps")

@@ -67,7 +67,7 @@ def test_the_smallest_adding_problem() -> None:
 
 
 def test_copy_memory() -> None:
-    batch = copy_memory(6, 20, symbols=5, length=3)
+    batch = copy_memory(6, 20, symbols=5, num_copied=3)
     assert batch.xs.shape == batch.targets.shape == (26, 6)
     assert batch.per_step
     shown, blank, delimiter = batch.xs[:3], 5, 6

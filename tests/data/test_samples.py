@@ -85,3 +85,46 @@ def test_a_split_keeps_all_and_depends_on_the_seed_alone() -> None:
 def test_sizes_that_disagree(steps: int, targets: int, per_step: bool, argument: str) -> None:
     with pytest.raises(ShapeError, match=argument):
         Samples(torch.zeros(steps), torch.tensor([2, 4]), torch.zeros(targets), per_step)
+
+
+def classes(*counts: int) -> Samples:
+    """Sequences of one step, so many of each class."""
+    targets = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    return Samples.of(Batch(torch.arange(len(targets))[None], targets))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "wanted"),
+    [
+        ((100, 10), 0.2, [20, 2]),
+        ((197, 3), 0.2, [39, 1]),
+        ((50, 2), 0.1, [5, 1]),
+        ((4, 4), 0.9, [3, 3]),  # never all of a class
+        ((60,), 0.2, [12]),
+        ((2, 2), 0.001, [1, 1]),
+    ],
+)
+def test_a_stratified_split(counts: tuple[int, ...], share: float, wanted: list[int]) -> None:
+    train, held_out = classes(*counts).split(share, seed=3, stratified=True)
+    assert torch.bincount(held_out.targets).tolist() == wanted
+    both = torch.cat([train.steps, held_out.steps])
+    assert both.sort().values.tolist() == list(range(sum(counts)))
+    again = classes(*counts).split(share, seed=3, stratified=True)
+    assert torch.equal(again[1].steps, held_out.steps)
+    other = classes(*counts).split(share, seed=4, stratified=True)
+    assert sum(counts) < 5 or not torch.equal(torch.cat([part.steps for part in other]), both)
+
+
+def test_classes_of_one_are_a_class_together() -> None:
+    train, held_out = classes(*[1] * 50, 50).split(0.2, stratified=True)
+    assert len(held_out) == 20
+    assert (held_out.targets < 50).sum() == 10
+    train, held_out = classes(9, 1).split(0.2, stratified=True)
+    assert (len(train), held_out.targets.tolist()) == (8, [0, 0])
+
+
+def test_long_sequences_are_cut() -> None:
+    assert samples([3, 0, 5]).cut(3).steps.tolist() == [1, 2, 3, 4, 5, 6]
+    assert samples([3, 0, 5]).cut(3).lengths.tolist() == [3, 0, 3]
+    assert samples([3, 0, 5]).cut(3).targets.tolist() == [0, 1, 2]
+    assert samples([3, 5], per_step=True).cut(4).targets.tolist() == [10, 20, 30, 40, 50, 60, 70]

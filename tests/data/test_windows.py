@@ -100,7 +100,7 @@ def test_summary() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="difference: wanted fewer steps than the 80"):
         SeriesData(series(), SeriesSettings(difference=80))
-    with pytest.raises(ArgumentError, match="batch_size: wanted columns that the 80 steps"):
+    with pytest.raises(ArgumentError, match="batch_size: wanted at least"):
         SeriesData(series(), None, WindowSettings(batch_size=50))
     empty = series(gaps=False)
     empty.values[:80, 1] = np.nan

@@ -8,7 +8,7 @@ from ostinato import Cell, cells, combine
 
 
 def concrete(module: object, names: list[str]) -> set[type[Cell]]:
-    found = [getattr(module, name) for name in names]
+    found = [made for name in names if inspect.isclass(made := getattr(module, name))]
     return {c for c in found if issubclass(c, Cell) and not inspect.isabstract(c)}
 
 

@@ -10,7 +10,9 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "ostinato"
 
 LEVELS = {
-    **dict.fromkeys(("errors", "typing", "_tree", "_padding", "_judging"), 0),
+    **dict.fromkeys(
+        ("errors", "typing", "_tree", "_padding", "_judging", "_stages", "conclusion"), 0
+    ),
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
     **dict.fromkeys(("backends", "cell_names"), 3),
@@ -18,7 +20,8 @@ LEVELS = {
     **dict.fromkeys(("criteria", "attention", "importance"), 5),
     **dict.fromkeys(("data", "text", "series", "seq2seq", "tasks", "train", "drawing"), 6),
     "report": 7,
-    "cli": 8,
+    "runs": 8,
+    "cli": 9,
 }
 """A lower level never imports a higher one."""
 

@@ -31,7 +31,9 @@ ROOT = [
     "LayerNorm",
     "LearnedState",
     "Lift",
+    "Loaded",
     "MaskZero",
+    "NormPenalty",
     "Picture",
     "Recurrence",
     "Recurrent",
@@ -59,8 +61,10 @@ ROOT = [
     "flatten_parameters_and_grads",
     "init",
     "last",
+    "load",
     "nn",
     "nonzero_rows",
+    "penalties",
     "permutation_importance",
     "reverse",
     "shuffled",
@@ -79,6 +83,8 @@ NO_SHAPES = {
     "Explanation": "takes no tensor",
     "as_cell": "takes no tensor",
     "backend": "takes no tensor",
+    "Loaded": "takes no tensor",
+    "load": "takes no tensor",
     "check": "takes the arguments of unroll, which says their shapes",
     "detach": "takes a state of any shape and keeps it",
 }
@@ -180,5 +186,5 @@ def test_import_costs_nothing_optional() -> None:
 def test_the_core_imports_no_task() -> None:
     code = "import ostinato, sys; print([m for m in sys.modules if m.startswith('ostinato.')])"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    tasks = ("text", "series", "seq2seq", "tasks", "train", "cli", "data", "drawing")
+    tasks = ("text", "series", "seq2seq", "tasks", "train", "cli", "data", "drawing", "runs")
     assert not [name for name in tasks if f"'ostinato.{name}'" in made.stdout]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ostinato.conclusion import Conclusion, Table
 from ostinato.report import Activations, Facts, make_page, write_page
-from ostinato.report.samples import parts_of, read_samples, without_confusion
+from ostinato.report.samples import read_samples
 from ostinato.report.settings import changes
 from ostinato.tasks.supervised import tell_confusion
 from ostinato.train import Run, TrainSettings
@@ -42,7 +43,8 @@ def test_a_run_that_was_stopped_before_and_after_a_validation(run: Run) -> None:
     assert "held-out" not in page.split("</style>")[1]
     later = Facts("gru", ("loss", "nats"), 3, 4, 1, 2, {"loss": 1.5}, finished=False)
     assert "held-out loss 1.5, so far" in make_page(run, later)
-    early = Facts("gru", ("loss", "nats"), 3, 4, 1, 2, {"loss": 1.5}, said="held-out loss 1.5")
+    found = Conclusion({"loss": 1.5}, ["held-out loss 1.5"])
+    early = Facts("gru", ("loss", "nats"), 3, 4, 1, 2, {"loss": 1.5}, conclusion=found)
     page = make_page(run, early)
     assert "stopped early at step 3 of 4" in page
     assert "so far" not in page
@@ -91,29 +93,36 @@ def test_samples_are_read_back(run: Run) -> None:
 
 def test_a_sample_of_the_final_weights_is_not_repeated(run: Run) -> None:
     run.append(run.samples_path, ["----- step 1 -----\nbegin\n\n", "----- step 4 -----\nend\n\n"])
-    facts = Facts("gru", ("loss", "nats"), 4, 4, 1, said="held-out loss 1\n\nend\n")
+    found = Conclusion({"loss": 1.0}, ["held-out loss 1"], "end")
+    facts = Facts("gru", ("loss", "nats"), 4, 4, 1, conclusion=found)
     page = make_page(run, facts)
     assert page.count(">end<") == 1
     assert "begin" in page.split("<details>")[1]
 
 
-def test_the_parts_of_a_conclusion() -> None:
-    assert parts_of("a\nb\n\nc\n\nd\n") == (["a", "b"], "", "c\n\nd")
-    assert parts_of("the table:\n\n1 2\n\n3 4") == (["the table:"], "1 2\n\n3 4", "")
-    assert parts_of("") == ([], "", "")
+def test_tables_of_a_conclusion_are_tables(run: Run) -> None:
+    tables = [Table(["ahead", "<ours>"], [["1", 0.5], ["all", float("nan")]]), "in words"]
+    found = Conclusion({}, ["tested on:\nmuch", *tables])
+    page = make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, conclusion=found))
+    assert '<ul class="result"><li>tested on:</li><li>much</li></ul>' in page
+    assert '<table class="figures"><thead><tr><th scope="col">ahead</th>' in page
+    assert '<th scope="col">&lt;ours&gt;</th>' in page
+    assert '<tr><th scope="row">1</th><td>0.5</td></tr>' in page
+    assert '<tr><th scope="row">all</th><td>-</td></tr>' in page
+    assert "<li>in words</li>" in page
 
 
 def test_a_confusion_matrix_is_a_table_and_not_told_twice(run: Run) -> None:
     figures = {"loss": 0.5, "baseline_loss": 1.0, "confusion": [[3, 1], [0, 4]]}
     figures["labels"] = labels = ["<a>", "b"]
     told = tell_confusion(torch.tensor(figures["confusion"]), tuple(labels))
-    said = f"held-out loss 0.5\n\n{told}\n\ntruth b   ours b"
-    assert without_confusion(parts_of(said)[2], figures) == "truth b   ours b"
-    page = make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, figures=figures, said=said))
+    found = Conclusion(figures, ["held-out loss 0.5", told], "truth b   ours b")
+    page = make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, conclusion=found))
     assert "true, said" not in page
     assert '<bdi>&lt;a&gt;</bdi></th><td class="right" style="--share:0.75">3</td>' in page
     many = {"confusion": [[1] * 40] * 40, "labels": list(map(str, range(40)))}
-    page = make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, figures=many, said=said))
+    found = Conclusion(many, ["held-out loss 0.5", told], "truth b   ours b")
+    page = make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, conclusion=found))
     assert '<table class="confusion"' not in page
     assert "true, said" in page
 
@@ -124,6 +133,9 @@ def test_what_differs_from_the_defaults() -> None:
     assert changes(values, usual) == {"lr": None, "clip": 1.0}
     assert changes({"unheard_of": 1}, usual) == {}
     assert changes(values, None) == {}
+    # what the program has chosen by the data or the machine is not what the user changed
+    assert changes(values, usual, ["clip", "seed"]) == {"clip": 1.0}
+    assert changes(values, usual, []) == {}
 
 
 def test_settings_that_differ_are_marked(run: Run) -> None:
@@ -139,6 +151,22 @@ def test_settings_that_differ_are_marked(run: Run) -> None:
     assert 'title="Largest norm of the gradient; 0 for any."' in page
 
 
+def test_the_rates_that_were_used_are_shown(run: Run) -> None:
+    config = run.read_config()
+    shown = []
+    for changed in (TrainSettings(), TrainSettings(optimiser="sgd", lr=0.25)):
+        run.write_config({**config, "train": changed.as_dict(), "given": ["lr", "optimiser"]})
+        defaults = {"train": TrainSettings()}
+        shown.append(make_page(run, Facts("gru", ("loss", "nats"), 4, 4, 1, defaults=defaults)))
+    adamw, sgd = shown
+    assert ">lr</th><td>0.004<small> (of adamw)</small></td>" in adamw
+    assert ">weight decay</th><td>0.01<small> (of adamw)</small></td>" in adamw
+    assert 'class="changed"' not in adamw
+    assert ">lr</th><td>0.25</td>" in sgd
+    assert ">weight decay</th><td>0<small> (of sgd)</small></td>" in sgd
+    assert sgd.count('class="changed"') == 2
+
+
 def test_the_commands_that_made_it(run: Run) -> None:
     made = {"began": "2026-01-02T03:04:05+00:00", "arguments": ["train", "text", "a b.txt"]}
     made |= {"ostinato": "0.1.0", "torch": "2.6", "python": "3.12", "system": "Linux x86_64"}
@@ -146,7 +174,11 @@ def test_the_commands_that_made_it(run: Run) -> None:
     for each in (made, resumed, resumed):
         run.append(run.commands_path, [json.dumps({**each, "threads": 2, "processes": 1}) + "\n"])
     page = make_page(run, FACTS)
-    assert "ostinato train text &#x27;a b.txt&#x27;\nostinato train --resume it</pre>" in page
+    # each in a box of its own whose lines wrap
+    first, then = "ostinato train text &#x27;a b.txt&#x27;", "ostinato train --resume it"
+    assert "".join(f'<pre class="command">{line}</pre>' for line in (first, then)) in page
+    assert page.count('<pre class="command">') == 2
+    assert "pre.command { white-space: pre-wrap;" in page
     assert "torch 2.7, Python 3.12, Linux x86_64; 2 threads." in page
     assert "2 January 2026, 03:04" in page
 

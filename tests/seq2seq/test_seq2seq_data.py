@@ -22,6 +22,8 @@ from ostinato.seq2seq import (
     PairSettings,
     read_pairs,
     read_sources,
+    tell_long,
+    within_length,
 )
 
 WORDS = [("a cat", "eine Katze"), ("the dog, here", "der Hund, hier"), ("", "nichts")]
@@ -169,3 +171,39 @@ def test_the_two_pairs_are_those_of_the_old_example() -> None:
     data = EXAMPLES["pairs"].make(PairSettings())
     assert data.train == data.held_out == [("1 2 3", "1 2 3 4"), ("4 3 2 1", "5 4 3 2 1")]
     assert len(data.encoding().target) == 3 + 5
+
+
+LONG = [("ab", "ba")] * 20 + [("a" * 12_000, "b"), ("b", "a b " * 300), ("a" * 500, "b")]
+
+
+def test_long_pairs_are_left_out_and_named(tmp_path: Path) -> None:
+    settings = PairSettings()
+    data = PairData.split(LONG, settings)
+    assert data.left_out == [21, 22]
+    assert len(data.train) + len(data.held_out) == 21
+    assert "2 pairs of more than 500 tokens are left out (rows 21, 22)" in tell_long(
+        data.left_out, settings
+    )
+    data.save(tmp_path / "pairs.json")
+    assert PairData.load(tmp_path / "pairs.json") == data
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows"),
+    [
+        ({"max_length": 12_000}, []),
+        ({"max_length": 499}, [21, 22, 23]),
+        ({"tokens": "space"}, [22]),
+        ({"tokens": "space", "max_length": 600}, []),
+        ({"max_length": 1}, list(range(1, 24))),
+    ],
+)
+def test_length_is_counted_in_tokens(settings: dict, rows: list[int]) -> None:
+    kept, left_out = within_length(LONG, PairSettings(**settings))
+    assert left_out == rows
+    assert len(kept) == 23 - len(rows)
+
+
+def test_a_file_of_long_pairs_alone_says_so() -> None:
+    with pytest.raises(ArgumentError, match=r"hold one out, got 0\. 3 pairs of more than 9 tokens"):
+        PairData.split([("a" * 10, "b")] * 3, PairSettings(max_length=9))

@@ -29,12 +29,12 @@ SMALL = Seq2SeqModelSettings(size=4, embedding=3, dropout=0.3)
 CLOCK = {"seconds", "pairs_per_second"}
 
 
-def make(folder: Path | None = None, **settings) -> Seq2SeqTask:
+def make(**settings) -> Seq2SeqTask:
     data = PairData.split(reversed_words(60, 4), PairSettings(held_out=0.2))
     encoding = data.encoding()
     torch.manual_seed(0)
     model = EncoderDecoder(len(encoding.source), len(encoding.target), SMALL.replace(**settings))
-    return Seq2SeqTask(model, data, BatchSettings(batch_size=9, bucket=2), folder=folder)
+    return Seq2SeqTask(model, data, BatchSettings(batch_size=9, bucket=2))
 
 
 def test_batches_depend_on_the_epoch_alone() -> None:
@@ -151,11 +151,11 @@ def test_the_rows_of_a_batch_can_be_split_among_processes() -> None:
 
 
 def test_a_picture_of_the_attention(tmp_path: Path) -> None:
-    task = make(tmp_path)
-    figures, said = task.conclude()
+    task = make()
+    found = task.conclude(tmp_path)
     assert (tmp_path / "alignment.png").read_bytes().startswith(b"\x89PNG")
-    assert "wholly right" in said
-    assert figures == task.validate()
+    assert "wholly right" in str(found)
+    assert found.figures == task.validate()
     weights, tokens = alignment(task.model, task.encoding, "abc", longest=4)
     assert weights.shape == (len(tokens), 3)
     torch.testing.assert_close(weights.sum(1), torch.ones(len(tokens)))
@@ -164,8 +164,8 @@ def test_a_picture_of_the_attention(tmp_path: Path) -> None:
 
 
 def test_no_picture_without_attention(tmp_path: Path) -> None:
-    task = make(tmp_path, attention="none")
-    task.conclude()
+    task = make(attention="none")
+    task.conclude(tmp_path)
     assert not list(tmp_path.iterdir())
     with pytest.raises(ArgumentError, match="wanted one with attention"):
         alignment(task.model, task.encoding, "abc")

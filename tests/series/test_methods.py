@@ -18,6 +18,8 @@ from ostinato.series import (
     running_free,
     seasonal_naive,
 )
+from ostinato.series import methods as methods_module
+from ostinato.series.methods import _fit, num_lags
 
 BORDER = 80
 
@@ -103,3 +105,48 @@ def test_the_linear_forecast_solves_what_is_linear() -> None:
     year = History.fitted(months(), BORDER, 12)
     said = linear(year, BORDER, 12)(year, np.array([96]), 24)
     np.testing.assert_allclose(said, year.truth(np.array([96]), 24), atol=0.6)
+
+
+def fitted_apart(steps: torch.Tensor, lags: int) -> np.ndarray:
+    """Ridge regression, a column at a time, on the rows where that column is there."""
+    values, seen = (part.numpy() for part in steps.double().chunk(2, dim=-1))
+    rows = np.stack([values[t : t + lags].ravel() for t in range(len(values) - lags)])
+    found = []
+    for column in range(values.shape[1]):
+        there = seen[lags:, column] > 0
+        inputs = np.hstack([rows[there], np.ones((there.sum(), 1))])
+        penalty = np.eye(inputs.shape[1])
+        penalty[-1, -1] = 0  # the constant is free
+        targets = values[lags:][there, column]
+        found.append(np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets))
+    return np.stack(found, axis=1)
+
+
+@pytest.mark.parametrize(("gaps", "count"), [(False, 120), (True, 120), (True, 300), (False, 20)])
+def test_one_solve_for_all_columns_is_the_solve_of_each(gaps: bool, count: int) -> None:
+    """Also with fewer rows than weights, whose smaller matrix is then solved."""
+    steps = History.fitted(noise(count, 3, gaps=gaps), count, 1).steps
+    found = _fit(steps.double(), 8).numpy()
+    tolerance = 1e-4 if gaps else 1e-9
+    np.testing.assert_allclose(found, fitted_apart(steps, 8), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("columns", [1, 60, 300, 1000, 3000])
+def test_the_linear_forecast_of_wide_tables_stays_small(columns: int) -> None:
+    lags = num_lags(24, 10_000, columns)
+    assert 1 <= lags <= 49
+    width = lags * columns
+    assert width <= max(1000, columns)
+    rows = methods_module._num_rows(width)
+    assert rows * width * min(rows, width) <= 5e9
+    assert rows >= 1000
+    rounds = methods_module._num_rounds((rows, width), columns)
+    assert rounds == 2 or 2 * rounds * rows * width * columns <= 4e9
+    assert num_lags(12, 10_000, 1) == num_lags(12, 10_000) == 25
+
+
+def test_a_wide_table_is_forecast() -> None:
+    history = History.fitted(noise(60, 400), 45, 1)
+    said = linear(history, 45, num_lags(12, 45, 400))(history, np.array([45, 50]), 5)
+    assert said.shape == (5, 2, 400)
+    assert np.isfinite(said).all()

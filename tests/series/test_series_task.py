@@ -98,6 +98,15 @@ def test_a_sample_is_a_forecast_beside_the_truth() -> None:
     assert f"({task.series.values[last, 0]:.5g})" in lines[-1]
 
 
+def test_a_sample_of_many_columns_shows_the_first_and_counts_the_others() -> None:
+    one = months()
+    many = Series(np.repeat(one.values, 9, axis=1), tuple("abcdefghi"), one.times)
+    lines = task_on(many).sample(3).splitlines()
+    assert lines[0].split() == ["time", *(head for name in "abcd" for head in (name, "(true)"))]
+    assert lines[-1] == "and 5 columns more"
+    assert len({len(line) for line in lines[:-1]}) == 1  # a table
+
+
 def test_tables_and_files_of_an_evaluation(tmp_path: Path) -> None:
     task = task_on(months())
     found = task.evaluate()

@@ -1,9 +1,13 @@
 """The model of every supervised task, against the plain loop over each row alone."""
 
+import math
+
 import pytest
 import torch
 
+import ostinato
 from ostinato import unroll
+from ostinato.criteria import NormStabilizer
 from ostinato.errors import ArgumentError
 from ostinato.tasks import SequenceModel, SupervisedModelSettings
 
@@ -82,3 +86,51 @@ def test_explain_tells_of_each_layer() -> None:
     made = SequenceModel(2, 1, SupervisedModelSettings(layers=2, size=4))
     said = made.explain(torch.randn(3, 6, 2))
     assert ["LSTM" in str(each) for each in said] == [True, True]
+
+
+def test_the_norm_penalty_is_a_part_of_what_is_made_small() -> None:
+    torch.manual_seed(0)
+    xs = torch.randn(6, 3, 2)
+    for direction, times in (("forward", 1), ("both", 2)):
+        settings = SupervisedModelSettings(size=4, norm_penalty=0.2, direction=direction)
+        model = SequenceModel(2, 1, settings)
+        with ostinato.penalties() as added:
+            model(xs)
+        assert len(added._parts) == times
+        hs = model.layers[0](xs)
+        halves = hs.chunk(times, dim=-1)
+        wanted = sum(NormStabilizer(0.2)(half) for half in halves)
+        torch.testing.assert_close(added.total, wanted)
+
+
+@pytest.mark.parametrize(
+    ("cell", "size", "parameters"), [("elman", 64, 4353), ("lstm", 100, 41_301)]
+)
+def test_one_bias_and_xavier_as_minpy_has_them(cell: str, size: int, parameters: int) -> None:
+    torch.manual_seed(0)
+    model = SequenceModel(
+        2, 1, SupervisedModelSettings(cell=cell, size=size, biases=1, init="xavier")
+    )
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    (layer,) = model.layers
+    gates = {"elman": 1, "lstm": 4}[cell]
+    inner = layer.cell
+    wanted = math.sqrt(6 / (size + gates * size))
+    assert inner.weight_hh.std().item() == pytest.approx(wanted, rel=0.03)
+    assert inner.weight_ih.std().item() == pytest.approx(math.sqrt(6 / (2 + gates * size)), rel=0.2)
+    assert inner.bias_ih.std().item() == pytest.approx(math.sqrt(6 / (gates * size)), rel=0.2)
+    assert not inner.bias_hh.any()
+    model(torch.randn(5, 2, 2)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert not inner.bias_hh.any()
+
+
+def test_a_gru_of_minpy_has_two_matrices() -> None:
+    torch.manual_seed(0)
+    model = SequenceModel(
+        2, 1, SupervisedModelSettings(cell="gru", size=100, biases=1, init="xavier")
+    )
+    assert sum(p.numel() for p in model.parameters()) == 31_001
+    gates, candidate = model.layers[0].cell.weight_hh.split([200, 100])
+    assert gates.std().item() == pytest.approx(math.sqrt(6 / 300), rel=0.03)
+    assert candidate.std().item() == pytest.approx(math.sqrt(6 / 200), rel=0.03)

@@ -14,7 +14,7 @@ from ostinato.tasks import (
     SupervisedTask,
     predict,
 )
-from ostinato.tasks.supervised import tell_confusion
+from ostinato.tasks.supervised import _no_better, tell_confusion
 from ostinato.train import Solver, TrainSettings
 
 SMALL = SupervisedModelSettings(cell="gru", size=4, dropout=0.5)
@@ -64,10 +64,10 @@ def test_a_solver_trains_it() -> None:
     before = task.validate()["loss"]
     solver.fit()
     assert task.validate()["loss"] < before
-    figures, said = task.conclude()
-    assert figures["loss"] == task.validate()["loss"]
-    assert figures["baseline_loss"] == task.baseline()["loss"]
-    assert "who always says the same: mean squared error" in said
+    found = task.conclude()
+    assert found.figures["loss"] == task.validate()["loss"]
+    assert found.figures["baseline_loss"] == task.baseline()["loss"]
+    assert "who always says the same: mean squared error" in str(found)
 
 
 def test_any_module_may_stand_for_the_model() -> None:
@@ -99,9 +99,9 @@ def test_words_are_shown_beside_their_labels() -> None:
     assert first.startswith("truth  plus")
     assert first.endswith("good good")
     assert second.endswith("bad bad")
-    figures, said = task.conclude()
-    assert torch.tensor(figures["confusion"]).sum() == 2
-    assert "true, said" in said
+    found = task.conclude()
+    assert torch.tensor(found.figures["confusion"]).sum() == 2
+    assert "true, said" in str(found)
 
 
 def test_a_large_confusion_matrix_is_its_worst_pairs() -> None:
@@ -109,3 +109,15 @@ def test_a_large_confusion_matrix_is_its_worst_pairs() -> None:
     matrix = torch.diag(torch.arange(30))
     matrix[3, 7] = 5
     assert tell_confusion(matrix, labels) == "most frequent mistakes:\n5 x 3, said 7"
+
+
+def test_in_which_figures_a_model_is_no_better_than_who_always_says_the_same() -> None:
+    same = "the model is no better than that"
+    assert _no_better({"loss": 1.0}, {"loss": 1.1}) == ""
+    assert _no_better({"loss": 1.0}, {"loss": 1.0}) == f"\n{same}"
+    assert _no_better({"loss": float("nan")}, {"loss": 1.0}) == f"\n{same}"
+    easy = {"loss": 1.0, "accuracy": 0.6}
+    assert _no_better({"loss": 0.9, "accuracy": 0.7}, easy) == ""
+    assert _no_better({"loss": 1.9, "accuracy": 0.7}, easy) == f"\nby cross-entropy {same}"
+    assert _no_better({"loss": 0.9, "accuracy": 0.6}, easy) == f"\nby accuracy {same}"
+    assert _no_better({"loss": 1.0, "accuracy": 0.5}, easy) == f"\n{same}"

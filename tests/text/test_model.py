@@ -108,7 +108,7 @@ def test_the_start_is_orthogonal_and_remembers() -> None:
         ({"cell": "torch.nn:Linear"}, "which makes a Linear"),
         ({"cell": "torch.nn:Flatten", "layer_norm": True}, "wanted a class that takes"),
         ({"tied": True, "embedding": 0}, "wanted an embedding"),
-        ({"zoneout": 0.1, "recurrent_dropout": 0.1}, "either zoneout or recurrent_dropout"),
+        ({"zoneout": 0.1, "recurrent_dropout": 0.1}, "either `zoneout` or `recurrent_dropout`"),
     ],
 )
 def test_what_does_not_fit_is_said(changes: dict, message: str) -> None:

@@ -167,7 +167,7 @@ def test_what_diverges_ends_and_is_not_saved(make_solver, bad, gradient_only, mo
     # All records wait until the checkpoint after step 8.
     monkeypatch.setattr("ostinato.train.journal._PATIENCE", 1000)
     solver = make_solver(task=Diverging(bad, gradient_only))
-    wanted = r"layers\.0\.weight_ih\.grad: .* got (nan|inf|-inf) in .* at step 7\. Lower lr"
+    wanted = r"layers\.0\.weight_ih\.grad: .* got (nan|inf|-inf) in .* at step 7\. Lower `lr`"
     with pytest.raises(DivergedError, match=wanted):
         solver.fit()
     assert all(value.isfinite().all() for value in solver.task.model.state_dict().values())

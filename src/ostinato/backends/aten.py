@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ostinato import _padding, _tree
 from ostinato.backends.base import Backend, Run
-from ostinato.backends.call import Call, hooked, in_autocast, in_transform
+from ostinato.backends.call import Call, acts, hooked, in_autocast, in_transform
 from ostinato.cell import Lift
 from ostinato.cells import GRU, LSTM, Elman, GatedCell
 from ostinato.typing import State, Tree
@@ -51,10 +51,10 @@ class Aten(Backend):
     name: ClassVar[str] = "aten"
 
     def accept(self, call: Call) -> Run | str:
+        if isinstance(call.cell, Lift) and not hooked(call.cell):
+            return refuse_module(call.cell.module) or Lifted(call)
         if any(map(hooked, call.cell.modules())):
             return "it has hooks, which are to be called at every step"
-        if isinstance(call.cell, Lift):
-            return refuse_module(call.cell.module) or Lifted(call)
         return refuse_cell(call) or refuse_context(call) or KernelRun(call)
 
 
@@ -99,7 +99,13 @@ class KernelRun(Run):
 
 
 def refuse_module(module: nn.Module) -> str | None:
-    """Why a stateless module cannot be applied to all steps at once."""
+    """Why a stateless module cannot be applied to all steps at once.
+
+    Its forward hooks see all steps at once, as it does.
+    """
+    if acts(module.__dict__["_forward_pre_hooks"]):
+        # as of spectral norm in training, which goes on a little at every call
+        return f"{type(module).__name__} has hooks that may change it at every step"
     if type(module) in FEATUREWISE:
         return None
     if type(module) is nn.Sequential:

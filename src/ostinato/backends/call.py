@@ -100,11 +100,12 @@ def observer(hook: Callable[..., None]) -> Callable[..., None]:
 def hooked(module: nn.Module) -> bool:
     """Whether a module has hooks, or all modules have: they are to be called at every step."""
     own = module.__dict__
-    for name in HOOKS:
-        for hooks in (own[name], getattr(module_file, f"_global{name}")):
-            if hooks and not all(hasattr(hook, "observes") for hook in hooks.values()):
-                return True
-    return False
+    return any(acts(own[name]) or acts(getattr(module_file, f"_global{name}")) for name in HOOKS)
+
+
+def acts(hooks: dict[int, Callable[..., object]]) -> bool:
+    """Whether some of these hooks do more than look on."""
+    return bool(hooks) and not all(hasattr(hook, "observes") for hook in hooks.values())
 
 
 def in_transform() -> bool:

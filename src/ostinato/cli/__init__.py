@@ -10,8 +10,9 @@ import atexit
 import gc
 import logging
 import sys
+from typing import NoReturn
 
-from ostinato.data.requirements import require
+from ostinato.data.requirements import MissingPackage, require
 from ostinato.data.visible import visible
 from ostinato.errors import OstinatoError
 
@@ -36,18 +37,28 @@ def _run() -> None:
         require("typer", "train")
         from ostinato.cli.app import app
         from ostinato.cli.follow import follow, is_follower
+        from ostinato.cli.stages import watched
 
         if is_follower():
             follow()
         else:
-            app(prog_name="ostinato")
+            with watched():
+                app(prog_name="ostinato")
     except OstinatoError as error:
-        print(f"error: {visible(_as_flags(error))}", file=sys.stderr)
-        sys.exit(1)
+        _leave(_as_flags(error))
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         sys.stdout = None
         sys.exit(1)
+    except OSError as error:
+        from ostinato.cli.wording import in_one_line
+
+        _leave(in_one_line(error))
+
+
+def _leave(message: str) -> NoReturn:
+    print(f"error: {visible(message)}", file=sys.stderr)
+    sys.exit(1)
 
 
 class _Notes(logging.Handler):
@@ -59,10 +70,10 @@ class _Notes(logging.Handler):
 
 
 def _as_flags(error: OstinatoError) -> str:
-    """The message, with a setting called as its flag."""
-    argument = error.argument
-    if argument.isidentifier() and argument.islower():
-        from ostinato.cli.options import flag_names
+    """The message, with settings called as their flags, where the command line could begin."""
+    if isinstance(error, MissingPackage):
+        return str(error)
+    from ostinato.cli.app import app
+    from ostinato.cli.wording import flags_of, in_flags
 
-        argument = flag_names().get(argument, argument)
-    return str(error).replace(error.argument, argument, 1)
+    return in_flags(error, flags_of(app, sys.argv[1:]))

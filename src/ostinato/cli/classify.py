@@ -12,11 +12,14 @@ import typer
 from torch import Tensor
 
 from ostinato.cli.code import AllowCode
-from ostinato.cli.job import open_run
+from ostinato.cli.files import note_decisions
 from ostinato.cli.options import with_settings
 from ostinato.cli.screen import one_line, show
-from ostinato.cli.supervised_job import labelled_settings, load, read_for
 from ostinato.data import Encoding, NumberSettings, Sequences
+from ostinato.runs import Loaded
+from ostinato.runs.load import load_run
+from ostinato.runs.reading import reader_of
+from ostinato.runs.supervised import labelled_settings, read_for
 from ostinato.tasks import predict
 
 RunArgument = Annotated[
@@ -54,7 +57,8 @@ def classify(
 
     A line for each sequence: line ends in its text are written as \\\\n.
     """
-    labels, sequences, outputs = _predicted("classify", run, file, sequence, group, reading)
+    loaded = load_run(run, "classify", allow_code=allow_code)
+    labels, sequences, outputs = _predicted(loaded, file, sequence, group, reading)
     best, shown_labels = outputs.max(-1), [one_line(label) for label in labels]
     width = max(map(len, shown_labels))
     for row, text in enumerate(texts(sequences)):
@@ -80,7 +84,8 @@ def tag(
     reading: NumberSettings,
 ) -> None:
     """Say the label of each step of the sequences of a file, by the best weights."""
-    labels, sequences, outputs = _predicted("tag", run, file, sequence, group, reading)
+    loaded = load_run(run, "tag", allow_code=allow_code)
+    labels, sequences, outputs = _predicted(loaded, file, sequence, group, reading)
     said = [labels[place] for place in outputs.argmax(-1).tolist()]
     start = 0
     for row, (text, length) in enumerate(
@@ -97,24 +102,25 @@ def tag(
 
 
 def _predicted(
-    task: str,
-    path: Path,
+    loaded: Loaded,
     file: Path,
     sequence: str | None,
     group: str | None,
     reading: NumberSettings,
 ) -> tuple[tuple[str, ...], Sequences, Tensor]:
     """(labels, the file's sequences, the probabilities [N, C] or of all steps [S, C])."""
-    run, _ = open_run(path)
-    loaded = load(path, (task,))
-    encoding = loaded.problem.encoding
+    encoding = loaded.task.problem.encoding
     assert isinstance(encoding, Encoding)
     torch.set_num_threads(1)  # the batches are small
     wanted: dict[str, Any] = {"sequence": sequence, "group": group}
-    settings = labelled_settings(run)
+    settings = labelled_settings(loaded.run)
     settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
-    sequences = read_for(run, encoding, file, settings, reading, per_step=task == "tag")
-    outputs = predict(loaded.model, encoding.samples(sequences))
+    reader = reader_of(loaded.run, reading)
+    sequences, samples = read_for(
+        encoding, file, settings, reader, per_step=loaded.job.name == "tag", labelled=False
+    )
+    note_decisions(reader)
+    outputs = predict(loaded.model, samples)
     return encoding.labels, sequences, outputs.softmax(-1)
 
 

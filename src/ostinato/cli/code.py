@@ -8,26 +8,10 @@ from typing import Annotated
 
 import typer
 
-_allowed = False
-
-
-def allow_code() -> bool:
-    """Whether the user has let the run of this command name code."""
-    return _allowed
-
-
-def permit(given: bool) -> bool:
-    """Note whether the flag was given."""
-    global _allowed
-    _allowed = given
-    return given
-
-
 AllowCode = Annotated[
     bool,
     typer.Option(
         "--allow-code",
-        callback=permit,
         help="Let a run import the class of cells that it names, from a folder on PYTHONPATH.",
     ),
 ]

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from ostinato.cli.comparison import Comparison, Contestant, contestants
-from ostinato.cli.files import SECTION
-from ostinato.cli.jobs import JOBS
 from ostinato.cli.options import check_training, settled, with_settings, without
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
+from ostinato.runs import JOBS
+from ostinato.runs.reading import SECTION
 from ostinato.tasks import RECIPES, CellSettings, Recipe, SupervisedTask
 from ostinato.train import DivergedError, Run, Solver, TrainSettings
 from ostinato.train.run import make_named, next_free
@@ -46,7 +46,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         seeds: Annotated[
             int, typer.Option(min=1, help="Trainings of each cell; seeds count up from --seed.")
         ] = 3,
-        to: Annotated[
+        run: Annotated[
             Path | None,
             typer.Option(help="A new directory; by default runs/compare-TASK-001, and so on."),
         ] = None,
@@ -58,16 +58,17 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         batches: BatchSettings,
         training: TrainSettings,
     ) -> None:
-        check_training(context, training)
+        check_training(context, training, model.cell)
         check_source(context, recipe, source)
         chosen = contestants(cells, model)
         training = settled(context, training)
-        config = config_of(recipe, source, data, model, batches, training)
-        folder = _folder(recipe, to)
+        config = config_of(context, recipe, source, data, model, batches, training)
+        folder = _folder(recipe, run)
         comparison = Comparison(folder, recipe.name)
         for each in chosen:
             for seed in range(training.seed, training.seed + seeds):
                 once = {**config, "model": each.model.as_dict()}
+                once["given"] = [*config["given"], "cell", "size"]  # as --cells says
                 once["train"] = training.replace(seed=seed).as_dict()
                 _train(recipe, once, comparison, each, seed, as_json=as_json)
         comparison.finish(as_json=as_json)
@@ -75,11 +76,11 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
     return finished(recipe, without("cell", command), _help(recipe))
 
 
-def _folder(recipe: Recipe, to: Path | None) -> Path:
-    if to is None:
+def _folder(recipe: Recipe, run: Path | None) -> Path:
+    if run is None:
         return next_free(Path("runs"), f"compare-{recipe.name}")
-    make_named(to)
-    return to
+    make_named(run)
+    return run
 
 
 def _help(recipe: Recipe) -> str:
@@ -102,7 +103,7 @@ def _train(
     """One run of the comparison."""
     run = Run.create(recipe.name, comparison.folder / f"{contestant.folder}-{seed}")
     job = JOBS[recipe.name]
-    task: Any = job.build(run, config)
+    task: Any = job.prepare(run, config)
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary, SECTION: dict(task.problem.read)})
     comparison.say_once(task.problem.said, as_json=as_json)
@@ -123,7 +124,7 @@ def _train(
         say(f"stopped; the runs that are done are in {comparison.folder}", as_json=as_json)
         raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
     comparison.add(contestant, seed, run, task, solver)
-    leave_page(run, job, solver, *job.conclude(task))
+    leave_page(run, job, solver, job.conclude(task, run.folder))
 
 
 for recipe in RECIPES.values():

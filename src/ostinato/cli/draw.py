@@ -12,9 +12,9 @@ from torch import nn
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
 from ostinato.cli.code import AllowCode, find_cells_here
-from ostinato.cli.job import open_run
-from ostinato.cli.jobs import job_of
 from ostinato.cli.screen import say
+from ostinato.runs import job_of
+from ostinato.runs.job import open_run
 from ostinato.train import RunError
 
 
@@ -26,7 +26,7 @@ def draw(
             help=f"{', '.join(STANDARD)}, any cell as package.module:Class, or a run.",
         ),
     ],
-    output: Annotated[
+    path: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="A file .svg, .png or .dot."),
     ] = Path("cell.svg"),
@@ -42,25 +42,25 @@ def draw(
     allow_code: AllowCode = False,
 ) -> None:
     """Draw what a cell computes, a stack of them, or the model of a run; unrolled in time."""
-    path = Path(target)
-    if path.exists() or len(path.parts) > 1:
-        module, example = model_of(path)
+    run = Path(target)
+    if run.exists() or len(run.parts) > 1:
+        module, example = model_of(run, allow_code=allow_code)
     else:
         find_cells_here()
         sizes = [inputs, *[hidden] * layers]
         made = [make_cell(target, sizes[i], sizes[i + 1]) for i in range(layers)]
         module = made[0] if layers == 1 else ostinato.Stack(*made)
         example = torch.zeros(1, inputs)
-    ostinato.draw(module, example, unrolled=unrolled, depth=depth).save(output)
-    say(f"drawn: {output}", as_json=False)
+    ostinato.draw(module, example, unrolled=unrolled, depth=depth).save(path)
+    say(f"drawn: {path}", as_json=False)
 
 
-def model_of(path: Path) -> tuple[nn.Module, Any]:
+def model_of(path: Path, *, allow_code: bool = False) -> tuple[nn.Module, Any]:
     """The model of a run, without dropout, and an example of its data."""
-    run, _ = open_run(path)
+    run, _ = open_run(path, allow_code=allow_code)
     config = run.read_config()
     job = job_of(config, run)
     if job.drawn is None:
         raise RunError(str(path), wanted="a run of a model to draw", got=f"one of {job.name}")
-    module, example = job.drawn(job.build(run, config))
+    module, example = job.drawn(job.prepare(run, config))
     return module.eval(), example

@@ -12,13 +12,15 @@ import typer
 
 from ostinato.cli.code import AllowCode
 from ostinato.cli.files import refuse_without_file
-from ostinato.cli.job import Job, Reading, open_run
-from ostinato.cli.jobs import JOBS, job_of
 from ostinato.cli.options import with_settings
+from ostinato.cli.paths import check_file, check_folder
 from ostinato.cli.places import Places
-from ostinato.cli.screen import say, show
+from ostinato.cli.screen import say, show, tell_notes
 from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
+from ostinato.runs import JOBS, Job, job_of
+from ostinato.runs.job import Reading, open_run
+from ostinato.runs.load import load_run
 from ostinato.train import Run, RunError
 
 
@@ -37,13 +39,14 @@ def evaluate(
     ] = None,
     *,
     columns: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
-            help="Read texts at so many places side by side: faster for a long text. With 1, "
-            "the state is carried from its first character to its last.",
+            help="Read texts at so many places side by side. With 1, the state is carried from the "
+            "first character to the last; so it is by default up to half a million tokens, and a "
+            "longer text has a place for each 10,000.",
         ),
-    ] = 1,
+    ] = None,
     curves: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the curves of the training there, as CSV."),
@@ -67,25 +70,31 @@ def evaluate(
     For text these are bits per character, loss and perplexity; for labels, accuracy and the
     confusion matrix; for numbers, the mean squared error; for series, MASE beside baselines.
     """
-    opened, checkpoint = open_run(run)
+    opened, _ = open_run(run, allow_code=allow_code)
     job = job_of(opened.read_config(), opened)
     if job.evaluate is None:
         raise RunError(
             str(run), wanted="a run of a task with held-out data", got=f"one of {job.name}"
         )
     _check_options(job, pictures=pictures, stochastic=stochastic)
+    check_file("--curves", curves)
+    check_folder("--pictures", pictures)
     _check_files(job, {**reading.given(), **places.given()}, paths)
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
-    how = Reading(columns, pictures, stochastic, files=reading, places=places.given())
-    figures, said = job.evaluate(opened, checkpoint, paths or [], how)
+    # attention draws its places then, whatever its settings say
+    changes = {"model": {"stochastic": True}} if stochastic else {}
+    loaded = load_run(run, allow_code=allow_code, **changes)
+    how = Reading(columns, pictures, reading, places.given())
+    found = job.evaluate(loaded.task, opened, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
-    show(json.dumps(figures) if as_json else said)
+    tell_notes(found)
+    show(json.dumps(found.figures) if as_json else str(found))
 
 
-def _check_options(job: Job, **options: Path | bool | None) -> None:
+def _check_options(job: Job[Any], **options: Path | bool | None) -> None:
     """Raise ArgumentError for an option that means nothing for this task."""
     for name, value in options.items():
         if value and name not in job.options:
@@ -95,7 +104,7 @@ def _check_options(job: Job, **options: Path | bool | None) -> None:
             )
 
 
-def _check_files(job: Job, given: Mapping[str, Any], paths: list[Path] | None) -> None:
+def _check_files(job: Job[Any], given: Mapping[str, Any], paths: list[Path] | None) -> None:
     """Raise ArgumentError for a flag about files that means nothing for this task, or has none."""
     for name in given:
         if name not in job.reads:

@@ -11,9 +11,9 @@ import typer
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
 from ostinato.cli.code import AllowCode, find_cells_here
-from ostinato.cli.job import open_run
-from ostinato.cli.jobs import job_of
 from ostinato.cli.screen import show
+from ostinato.runs import job_of
+from ostinato.runs.job import open_run
 from ostinato.train import RunError
 
 
@@ -28,7 +28,7 @@ def explain(
     ],
     inputs: Annotated[int, typer.Option("--input", min=1, help="Features of x.")] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 128,
-    steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
+    num_steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences B of the sample.")] = 32,
     backend: Annotated[str, typer.Option(help="Ask for this backend: auto, or by name.")] = "auto",
     allow_code: AllowCode = False,
@@ -36,20 +36,20 @@ def explain(
     """Tell which backend runs a cell, or the model of a run, and why not a faster one."""
     path = Path(target)
     if path.exists() or len(path.parts) > 1:
-        show(explain_run(path))
+        show(explain_run(path, allow_code=allow_code))
         return
     find_cells_here()
     torch.manual_seed(0)
     cell = make_cell(target, inputs, hidden)
-    xs = torch.zeros(steps, batch_size, inputs)
+    xs = torch.zeros(num_steps, batch_size, inputs)
     show(str(ostinato.explain(cell, xs, backend=backend)))
 
 
-def explain_run(path: Path) -> str:
+def explain_run(path: Path, *, allow_code: bool = False) -> str:
     """What runs the model of a run, on a batch of its data."""
-    run, _ = open_run(path)
+    run, _ = open_run(path, allow_code=allow_code)
     config = run.read_config()
     job = job_of(config, run)
     if job.explain is None:
         raise RunError(str(path), wanted="a run of a model to explain", got=f"one of {job.name}")
-    return job.explain(job.build(run, config))
+    return job.explain(job.prepare(run, config))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.cli.code import find_cells_here
-from ostinato.cli.job import train_settings
-from ostinato.cli.jobs import job_of
+from ostinato.runs import job_of
+from ostinato.runs.job import train_settings
 from ostinato.train import DivergedError, Processes, Run, Solver
 
 

@@ -11,14 +11,14 @@ import typer
 
 from ostinato.cli.code import AllowCode
 from ostinato.cli.files import refuse_without_file
-from ostinato.cli.job import open_run
 from ostinato.cli.options import with_settings
+from ostinato.cli.paths import check_file
 from ostinato.cli.screen import note, say, show
-from ostinato.cli.series_job import load, with_newer
-from ostinato.cli.table import table
+from ostinato.conclusion import Table
 from ostinato.data import ReadSettings
-from ostinato.errors import ArgumentError
-from ostinato.series import Forecast, History, draw_forecast
+from ostinato.runs.load import load_run
+from ostinato.runs.series import SERIES, with_newer
+from ostinato.series import Forecast, History, draw_forecast, left_out
 from ostinato.series import forecast as forecast_series
 
 
@@ -69,12 +69,17 @@ def forecast(
     For each column the value and the ends of its interval, which come of the errors that forecasts
     of the held-out steps would have made.
     """
-    for flag, written in (("--csv", to_csv), ("--plot", plot)):
-        _check_folder(flag, written)
+    check_file("--csv", to_csv)
+    check_file("--plot", plot)
     places = {name: v for name, v in (("time", time), ("series", series)) if v is not None}
     refuse_without_file({**reading.given(), **places}, path)
-    task, (opened, _) = load(run), open_run(run)
-    history = task.history if path is None else with_newer(task, opened, path, reading, places)
+    loaded = load_run(run, SERIES.name, allow_code=allow_code)
+    task, opened = loaded.task, loaded.run
+    history = task.history
+    if path is not None:
+        history, said_of_file = with_newer(task, opened, path, reading, places)
+        for line in said_of_file:
+            note(line)
     said = forecast_series(
         task.model,
         history,
@@ -89,21 +94,18 @@ def forecast(
     if as_json:
         print("\n".join(json.dumps(_record(said, row)) for row in said.rows()))
     else:
-        show(table(said.heads(), said.rows()))
+        show(str(Table(said.heads(), list(said.rows()))))
     _tell_unknown(said)
-    for written in filter(None, (to_csv, plot)):
-        say(f"written: {written}", as_json=as_json)
+    if to_csv is not None:
+        say(f"written: {to_csv}", as_json=as_json)
+    if plot is not None:
+        say(f"written: {plot}{left_out(history.series)}", as_json=as_json)
 
 
 def _usual_steps(history: History, horizon: int) -> int:
     """The horizon of a run, or as many steps of it as all is known of."""
     ahead = history.series.num_ahead
     return horizon if ahead is None else max(1, min(horizon, ahead))
-
-
-def _check_folder(flag: str, path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
-        raise ArgumentError(flag, wanted="a file in a folder that is there", got=str(path))
 
 
 def _record(said: Forecast, row: list[str | float]) -> dict[str, str | float | None]:

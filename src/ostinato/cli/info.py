@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from ostinato.cli.code import AllowCode
-from ostinato.cli.files import SECTION
-from ostinato.cli.job import open_run, train_settings
-from ostinato.cli.jobs import job_of
 from ostinato.data.visible import visible
+from ostinato.runs import job_of
+from ostinato.runs.job import open_run, train_settings
+from ostinato.runs.reading import SECTION
 from ostinato.train import CheckpointError, Run
 from ostinato.train.report import duration
 
@@ -29,7 +29,7 @@ def info(
     from rich.table import Table
     from rich.text import Text
 
-    opened, checkpoint = open_run(run)
+    opened, checkpoint = open_run(run, allow_code=allow_code)
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
     for name, value in _rows(opened, checkpoint):
@@ -41,7 +41,7 @@ def info(
 def _rows(run: Run, checkpoint: Path | None) -> Iterator[tuple[str, str]]:
     config = run.read_config()
     job = job_of(config, run)
-    task = job.build(run, config)
+    task = job.prepare(run, config)
     total = train_settings(config, run).total_steps(len(task))
     yield "run", str(run.folder)
     yield "made by", f"ostinato {config.get('ostinato', '?')}, task {job.name}"

@@ -11,33 +11,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ostinato.cell_names import find_cell
 from ostinato.cli.code import find_cells_here
-from ostinato.data import BatchSettings, ColumnSettings, Settings, WindowSettings, require
+from ostinato.data import Settings, require
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq import PairSettings, SearchSettings, Seq2SeqModelSettings
-from ostinato.series import ForecastSettings, SeriesModelSettings, TableSettings
-from ostinato.tasks import RECIPES, SupervisedModelSettings
-from ostinato.text import CorpusSettings, ModelSettings, SampleSettings
 from ostinato.train import TrainSettings
-
-ALL: tuple[type[Settings], ...] = (
-    CorpusSettings,
-    ModelSettings,
-    ColumnSettings,
-    TrainSettings,
-    SampleSettings,
-    BatchSettings,
-    SupervisedModelSettings,
-    *(type(recipe.data) for recipe in RECIPES.values()),
-    *(type(recipe.model) for recipe in RECIPES.values()),
-    WindowSettings,
-    SeriesModelSettings,
-    ForecastSettings,
-    TableSettings,
-    PairSettings,
-    Seq2SeqModelSettings,
-    SearchSettings,
-)
 
 
 def with_settings(
@@ -55,7 +33,7 @@ def with_settings(
         def command(**values: Any) -> Any:
             for name, default in chosen.items():
                 fields = [field.name for field in dataclasses.fields(default)]
-                if "cell" in fields:
+                if "cell" in fields and values.get("start") is None:  # else it is that of a run
                     find_cells_here()
                 values[name] = default.replace(
                     **{field: values.pop(field) for field in fields if field in values}
@@ -101,8 +79,16 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def check_training(context: typer.Context, training: TrainSettings) -> None:
-    """Raise where the user gives both steps and epochs, or asks for a package that is not there."""
+def all_given(context: typer.Context) -> list[str]:
+    """The names of all settings that the user has written."""
+    return [name for name in context.params if given(context, name)]
+
+
+def check_training(context: typer.Context, training: TrainSettings, cell: str) -> None:
+    """Raise, before anything is read, where the user gives both steps and epochs, or asks for a
+    cell, a device or a package that is not there."""
+    find_cell(cell)
+    training.torch_device()
     if training.steps is not None and given(context, "epochs") and given(context, "steps"):
         raise ArgumentError(
             "--steps",
@@ -126,12 +112,6 @@ def settled(context: typer.Context, training: TrainSettings) -> TrainSettings:
     if another and not given(context, "lr"):
         training = training.replace(lr=None)
     return training
-
-
-def flag_names() -> dict[str, str]:
-    """The flag of each setting, as the errors of settings call it by its Python name."""
-    fields = (field.name for kind in ALL for field in dataclasses.fields(kind))
-    return {name: f"--{name.replace('_', '-')}" for name in fields}
 
 
 def _signed(command: Callable[..., Any], parameters: list[inspect.Parameter]) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from typing import Any
 import torch
 
 from ostinato import __version__
-from ostinato.cli.job import Job, use_of
 from ostinato.cli.screen import note
+from ostinato.conclusion import Conclusion
 from ostinato.report import Activations, Facts, write_page
+from ostinato.runs import Job
+from ostinato.runs.job import use_of
 from ostinato.train import Run, Solver, Task
 
 
@@ -35,11 +36,7 @@ def note_command(run: Run, solver: Solver) -> None:
 
 
 def leave_page(
-    run: Run,
-    job: Job,
-    solver: Solver,
-    figures: Mapping[str, Any] | None = None,
-    said: str = "",
+    run: Run, job: Job[Any], solver: Solver, conclusion: Conclusion | None = None
 ) -> Path | None:
     """Write the page of a run that has just been trained, or stopped; None where that fails.
 
@@ -49,8 +46,7 @@ def leave_page(
         facts = Facts.of(
             solver,
             job.describe(solver.task),
-            figures=figures or {},
-            said=said,
+            conclusion=conclusion,
             activations=activations(job, solver.task),
             defaults=job.defaults,
             go_on=ways_on(run, job, finished=solver.finished),
@@ -62,7 +58,7 @@ def leave_page(
         return None
 
 
-def activations(job: Job, task: Task) -> Activations | None:
+def activations(job: Job[Any], task: Task) -> Activations | None:
     """What the hidden units do, where the job can tell."""
     if job.activations is None:
         return None
@@ -74,7 +70,7 @@ def activations(job: Job, task: Task) -> Activations | None:
         return None
 
 
-def ways_on(run: Run, job: Job, *, finished: bool) -> list[tuple[str, str]]:
+def ways_on(run: Run, job: Job[Any], *, finished: bool) -> list[tuple[str, str]]:
     """What one may do with a run, and the commands for it."""
     resume, use = run.command("train --resume"), use_of(run, job)
     measure = run.command("evaluate")

@@ -1,61 +1,42 @@
-"""How far the reading of a large text has come, shown on a terminal."""
+"""How far the reading of a large text has come."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import final
 
-from ostinato.data import require
-from ostinato.text import Document, Parts, source_name
-
-# Seconds between updates: a small text is read before the first one.
-_PATIENCE = 0.2
+from ostinato._stages import Stage
+from ostinato.text import Document, Parts
 
 
-@contextmanager
-def watched(parts: Parts) -> Iterator[Parts]:
-    """The same documents; on a terminal, reading them moves a line of progress."""
-    if not sys.stderr.isatty():
-        yield parts
-        return
-    console = require("rich.console", "train").Console(stderr=True)
-    with console.status(f"reading {source_name(parts.train)}") as status:
-        counter = _Counter(status)
-        first = parts.train[0] if parts.train else None
-        yield Parts(
-            *([_watch(each, counter, first=each is first) for each in part] for part in parts)
-        )
+def counted(parts: Parts, stage: Stage) -> Parts:
+    """The same documents; the stage tells in which pass they are, and how far that has come."""
+    passes = _Passes(stage)
+    first = parts.train[0] if parts.train else None
+    return Parts(
+        *([_counted(each, passes, first=each is first) for each in part] for part in parts)
+    )
 
 
-class _Counter:
-    """Characters read in the current pass over all documents."""
+@final
+class _Passes:
+    """A corpus is read for its size, for its vocabulary and for its tokens."""
 
-    def __init__(self, status: Any) -> None:
-        self._status, self._shown = status, time.monotonic()
-        self._passes = self._characters = 0
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self._what, self._number = stage, stage.what, 0
 
-    def begin_pass(self) -> None:
+    def begin(self) -> None:
         """The first document is read again."""
-        self._passes, self._characters = self._passes + 1, 0
-
-    def add(self, number: int, name: str) -> None:
-        """So many more characters are read."""
-        self._characters += number
-        if time.monotonic() - self._shown > _PATIENCE:
-            self._shown = time.monotonic()
-            where = f"pass {self._passes} of 3: {self._characters:,} characters"
-            self._status.update(f"reading {name}, {where}")
+        self._number += 1
+        self.stage.what, self.stage.done = f"{self._what}, pass {self._number} of 3", 0
 
 
-def _watch(document: Document, counter: _Counter, *, first: bool) -> Document:
+def _counted(document: Document, passes: _Passes, *, first: bool) -> Document:
     def pieces() -> Iterator[str]:
         if first:
-            counter.begin_pass()
+            passes.begin()
         for piece in document.pieces():
             yield piece
-            counter.add(len(piece), document.name)
+            passes.stage.advance(len(piece))
 
     return Document(document.name, pieces)

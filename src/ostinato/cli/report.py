@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ostinato.cli.code import AllowCode
-from ostinato.cli.job import load_best, open_run, train_settings
-from ostinato.cli.jobs import job_of
 from ostinato.cli.page import activations, ways_on
 from ostinato.cli.screen import say
 from ostinato.report import Facts, write_page
+from ostinato.runs.job import checkpoint_at, train_settings
+from ostinato.runs.load import load_run
 
 
 def report(
@@ -27,18 +27,13 @@ def report(
     Training leaves one at its end; this makes one for a run that was killed, or is old. It shows
     the best weights, and draws the task's own pictures again.
     """
-    opened, checkpoint = open_run(run)
-    config = opened.read_config()
-    job = job_of(config, opened)
-    task = job.build(opened, config)
-    load_best(task.model, opened, checkpoint)
-    task.model.eval()
+    loaded = load_run(run, allow_code=allow_code)
+    opened, job, task = loaded.run, loaded.job, loaded.task
+    checkpoint = checkpoint_at(run)
     progress = opened.load_checkpoint(checkpoint, "progress")
     best = opened.load_checkpoint(checkpoint, "best")
-    total = train_settings(config, opened).total_steps(len(task))
+    total = train_settings(opened.read_config(), opened).total_steps(len(task))
     finished = opened.read_result() is not None
-    with opened.writing():
-        figures, said = job.conclude(task)
     facts = Facts(
         job.describe(task),
         task.curve,
@@ -48,8 +43,7 @@ def report(
         best["step"],
         best["figures"],
         finished,
-        figures,
-        said,
+        job.conclude(task, opened.folder),
         activations(job, task),
         job.defaults,
         ways_on(opened, job, finished=finished),

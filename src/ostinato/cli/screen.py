@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from ostinato.cli.wording import with_flags
+from ostinato.conclusion import Conclusion
 from ostinato.data.visible import visible
 from ostinato.train import JsonLines, Lines, Live, Report
 
@@ -30,6 +32,12 @@ def show(text: str, end: str = "\n") -> None:
     sys.stdout.flush()
 
 
+def tell_notes(found: Conclusion) -> None:
+    """Print the remarks on what is found of a model."""
+    for remark in found.notes:
+        note(remark)
+
+
 # What would begin a new line, on a screen or in a program that reads lines.
 _LINE_ENDS = {ord(mark): repr(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
 
@@ -40,5 +48,5 @@ def one_line(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """Print a remark that is not part of the result."""
-    print(f"note: {visible(text)}", file=sys.stderr, flush=True)
+    """Print a remark that is not part of the result; settings in it are called as their flags."""
+    print(f"note: {visible(with_flags(text))}", file=sys.stderr, flush=True)

@@ -9,20 +9,24 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION, announce
-from ostinato.cli.options import check_training, given, settled, with_settings
-from ostinato.cli.screen import say
-from ostinato.cli.seq2seq_job import BATCHES, SEQ2SEQ, TRAINING, pairs_path
+from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
+from ostinato.cli.options import all_given, check_training, given, settled, with_settings
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
+from ostinato.cli.screen import note, say
 from ostinato.cli.training import train_run
 from ostinato.data import BatchSettings, Reader, Settings
 from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
+from ostinato.runs.reading import SECTION
+from ostinato.runs.seq2seq import BATCHES, SEQ2SEQ, TRAINING, pairs_path
 from ostinato.seq2seq import (
     EXAMPLES,
     PairData,
     PairSettings,
     Seq2SeqModelSettings,
     read_pairs,
+    tell_long,
 )
 from ostinato.train import Run, TrainSettings
 
@@ -57,6 +61,8 @@ def seq2seq(
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/seq2seq-001, and so on."),
     ] = None,
+    start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -72,36 +78,48 @@ def seq2seq(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
-    check_training(context, training)
-    path = paths[0] if paths else None
-    name = _example(context, path, example)
+    check_training(context, training, model.cell)
+    paths = paths or []
+    name = _example(context, paths[0] if paths else None, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
+    origin, model = begun_from(context, start, model, SEQ2SEQ.name, allow_code=allow_code)
+    if origin is not None:
+        fixed = ("tokens", "min_frequency")
+        refuse_beside(start, "vocabulary", *(n for n in fixed if given(context, n)))
+        pairs = pairs.replace(tokens=origin.task.encoding.tokens)
     reader = Reader(pairs)
-    for path in paths or []:
-        announce(path, as_json=as_json)
     if name is None:
-        source = ", ".join(map(source_words, paths or []))
-        data = PairData.split(read_pairs(paths or [], pairs, reader=reader), pairs, source=source)
+        source = ", ".join(map(source_words, paths))
+        with stage(f"reading {source}"):
+            data = PairData.split(read_pairs(paths, pairs, reader=reader), pairs, source=source)
     else:
         source, data = f"example {name}", EXAMPLES[name].make(pairs)
+    if origin is not None:
+        data = data.encoded_by(origin.task.encoding)
     directory = Run.create(SEQ2SEQ.name, run)
     with directory.beginning():
         data.save(pairs_path(directory))
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SEQ2SEQ.name,
-            "source": source,
+            "given": all_given(context),
+            "source": source_with(source, origin),
             SECTION: reader.decided.given() if name is None else {},
             "pairs": pairs.replace(tokens=data.tokens).as_dict(),
             "model": model.as_dict(),
             "batches": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = SEQ2SEQ.build(directory, config)
+        task = SEQ2SEQ.prepare(directory, config)
+        take_weights(task.model, origin)
         directory.write_config(config)
     for line in [*reader.said, data.summary()]:
         say(line, as_json=as_json)
+    if unknown := data.encoding().unknown(source for source, _ in data.train) if origin else []:
+        note(f"{len(unknown):,} different tokens of the sources are not known: they read <unk>")
+    if data.left_out:
+        note(tell_long(data.left_out, pairs))
     train_run(directory, SEQ2SEQ, task, training, as_json=as_json)
 
 

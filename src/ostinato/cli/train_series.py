@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION, announce
-from ostinato.cli.options import check_training, given, settled, with_settings
+from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
+from ostinato.cli.options import all_given, check_training, given, settled, with_settings
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
-from ostinato.cli.series_job import SERIES, TRAINING, series_path
 from ostinato.cli.training import train_run
 from ostinato.data import Reader, Series, WindowSettings, read_series
 from ostinato.data.bundled import carbon_dioxide
@@ -19,6 +20,8 @@ from ostinato.data.problems import bells, cosine
 from ostinato.data.source import source_words
 from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
+from ostinato.runs.reading import SECTION
+from ostinato.runs.series import SERIES, TRAINING, series_path
 from ostinato.series import (
     ForecastSettings,
     SeriesModelSettings,
@@ -66,6 +69,8 @@ def series(
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/series-001, and so on."),
     ] = None,
+    start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -83,11 +88,13 @@ def series(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
     """
-    check_training(context, training)
+    check_training(context, training, model.cell)
     training = settled(context, training)
+    origin, model = begun_from(context, start, model, SERIES.name, allow_code=allow_code)
+    if origin is not None:  # what its model reads
+        refuse_beside(start, "model", *(n for n in ("difference",) if given(context, n)))
+        forecast = forecast.replace(difference=origin.task.settings.difference)
     reader = Reader(table)
-    if path is not None:
-        announce(path, as_json=as_json)
     made = _series(path, example, table, reader)
     made, short = with_enough(made, split(made, forecast.held_out).border)
     if short:
@@ -102,7 +109,10 @@ def series(
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": SERIES.name,
-            "source": source_words(path) if path else f"example {example or 'co2'}",
+            "given": all_given(context),
+            "source": source_with(
+                source_words(path) if path else f"example {example or 'co2'}", origin
+            ),
             SECTION: {**reader.decided.given(), **reader.found} if path else {},
             "table": table.as_dict(),
             "forecast": forecast.as_dict(),
@@ -110,7 +120,8 @@ def series(
             "windows": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = SERIES.build(directory, config)
+        task = SERIES.prepare(directory, config)
+        take_weights(task.model, origin)
         directory.write_config(config)
     for line in [*reader.said, f"{made.summary()}; {parts.summary(made)}"]:
         say(line, as_json=as_json)
@@ -131,14 +142,15 @@ def _series(path: Path | None, example: str | None, table: TableSettings, reader
             remedy="Leave one of them out.",
         )
     if path is not None:
-        made = read_series(
-            path,
-            time=table.time,
-            columns=table.names,
-            series=words(table.series),
-            known=words(table.known),
-            reader=reader,
-        )
+        with stage(f"reading {source_words(path)}"):
+            made = read_series(
+                path,
+                time=table.time,
+                columns=table.names,
+                series=words(table.series),
+                known=words(table.known),
+                reader=reader,
+            )
         if table.time is None and made.times.dtype.kind in "iu":
             note(
                 f"{source_words(path)} has no column of dates: its rows are taken as steps (--time "

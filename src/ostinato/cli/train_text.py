@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ostinato import __version__
-from ostinato.cli.files import SECTION, teller
-from ostinato.cli.options import check_training, given, settled, with_settings
-from ostinato.cli.reading import watched
+from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
+from ostinato.cli.options import all_given, check_training, given, settled, with_settings
+from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
+from ostinato.cli.reading import counted
 from ostinato.cli.screen import say
-from ostinato.cli.text_job import COLUMNS, TRAINING, job_for
 from ostinato.cli.training import train_run
 from ostinato.data import ColumnSettings, existing_file, treebank_files
 from ostinato.data.reading import check_encoding
 from ostinato.errors import ArgumentError
+from ostinato.runs.reading import SECTION
+from ostinato.runs.text import BIDIRECTIONAL, COLUMNS, TEXT, TRAINING, job_for
 from ostinato.text import (
     Corpus,
     CorpusSettings,
@@ -72,6 +76,8 @@ def text(
         Path | None,
         typer.Option(help="A new directory for the run; by default runs/text-001, and so on."),
     ] = None,
+    start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -86,16 +92,24 @@ def text(
 
     Ctrl-C saves and stops; [bold]ostinato train --resume RUN[/] goes on, exactly.
 
-    The last tenth of the text is held out, to measure the model and keep its best weights.
+    The end of the text is held out, to measure the model and keep its best weights.
     Each document reads <bos> text <eos>; what the vocabulary lacks reads <unk>.
     The Penn Treebank's files are read with --level spaced, and give the three parts.
     """
-    check_training(context, training)
+    check_training(context, training, model.cell)
     training = settled(context, training)
+    origin, model = begun_from(
+        context, start, model, TEXT.name, BIDIRECTIONAL.name, allow_code=allow_code
+    )
+    tokenizer = None if origin is None else origin.task.corpus.tokenizer
+    fixed = ("level", "vocabulary", "min_frequency")
+    refuse_beside(start, "vocabulary", *(name for name in fixed if given(context, name)))
     if folder := _treebank(paths or [], validation or test or corpus):
         paths, validation, test = folder
         if not given(context, "level"):
             text = text.replace(level="spaced")
+    if tokenizer is not None:
+        text = text.replace(level=tokenizer.level)
     if validation is not None and given(context, "held_out"):
         raise ArgumentError(
             "--held-out",
@@ -111,21 +125,26 @@ def text(
     )
     job, directory = job_for(model), Run.create("text", run)
     with directory.beginning():
-        say(f"reading {source_name(parts.train)}", as_json=as_json)
-        with watched(parts) as shown:
-            made = Corpus.build(shown, text, folder=directory.make_folder("corpus"))
+        about = f"reading {source_name(parts.train)}"
+        say(about, as_json=as_json)
+        with stage(about, unit="characters") as done:
+            shown = counted(parts, done)
+            kept = directory.make_folder("corpus")
+            made = Corpus.build(shown, text, folder=kept, tokenizer=tokenizer)
         say(made.summary(), as_json=as_json)
         config: dict[str, Any] = {
             "ostinato": __version__,
             "task": job.name,
-            "source": made.counts.name,
+            "given": all_given(context),
+            "source": source_with(made.counts.name, origin),
             SECTION: {"encoding": encoding},
             "corpus": text.as_dict(),
             "model": model.as_dict(),
             "columns": batches.as_dict(),
             "train": training.as_dict(),
         }
-        task = job.build(directory, config)
+        task = job.prepare(directory, config)
+        take_weights(task.model, origin)
         directory.write_config(config)
     train_run(directory, job, task, training, as_json=as_json)
 
@@ -149,7 +168,9 @@ def _documents(
     paths: list[Path], corpus: str | None, encoding: str | None, *, as_json: bool
 ) -> list[Document]:
     if corpus is None:
-        return files(paths, encoding, say=teller(as_json=as_json)) if paths else default_text()
+        return (
+            files(paths, encoding, say=partial(say, as_json=as_json)) if paths else default_text()
+        )
     if paths:
         raise ArgumentError(
             "--corpus",

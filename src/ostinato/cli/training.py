@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ostinato.cli.follow import lead
-from ostinato.cli.job import Job, use_of
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
+from ostinato.runs import Job
+from ostinato.runs.job import use_of
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
 
 def train_run(
     run: Run,
-    job: Job,
+    job: Job[Any],
     task: Task,
     settings: TrainSettings,
     *,
@@ -61,7 +65,32 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
     )
 
 
-def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Within the block SIGTERM interrupts as Ctrl-C does, with its number."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_not_measured(run: Run, as_json: bool) -> None:
+    say(
+        f"stopped while the trained model was measured; it is saved. To measure it:\n"
+        f"  {run.command('train --resume')}",
+        as_json=as_json,
+    )
+
+
+def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
     step = solver.progress.step
     total = solver.total_steps
     early = f"; stopped early at step {step:,} of {total:,}" if step < total else ""
@@ -70,11 +99,15 @@ def _conclude(run: Run, job: Job, solver: Solver, as_json: bool) -> None:
         f"best weights: step {solver.best.step:,}{early}",
         as_json=as_json,
     )
-    with run.writing():
-        figures, said = job.conclude(solver.task)
-    run.write_result({**figures, "step": solver.best.step, "steps": step})
-    leave_page(run, job, solver, figures, said)
-    say(said, as_json=as_json)
+    try:
+        with run.writing(), termination_interrupts():
+            found = job.conclude(solver.task, run.folder)
+    except KeyboardInterrupt as stop:
+        _say_not_measured(run, as_json)
+        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
+    run.write_result({**found.figures, "step": solver.best.step, "steps": step})
+    leave_page(run, job, solver, found)
+    say(str(found), as_json=as_json)  # its remarks were told at the beginning
     say(
         f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n  {use_of(run, job)}",
         as_json=as_json,

@@ -8,19 +8,24 @@ from typing import Annotated
 import torch
 import typer
 
+from ostinato._stages import stage
 from ostinato.cli.code import AllowCode
-from ostinato.cli.files import note_decisions, reader_of, refuse_without_file
-from ostinato.cli.job import open_run
+from ostinato.cli.files import note_decisions, refuse_without_file
 from ostinato.cli.options import with_settings
 from ostinato.cli.screen import note, one_line, show
-from ostinato.cli.seq2seq_job import load, pair_settings
 from ostinato.data import FileSettings
+from ostinato.data.batches import side_by_side
+from ostinato.data.source import source_words
 from ostinato.data.visible import json_line
 from ostinato.errors import ArgumentError
+from ostinato.runs.load import load_run
+from ostinato.runs.reading import reader_of
+from ostinato.runs.seq2seq import SEQ2SEQ, pair_settings
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
+from ostinato.train import Run
 
-# Sources that are searched side by side.
-_ROWS = 50
+# Sources that are searched side by side, and their tokens with padding.
+_ROWS, _TOKENS = 50, 20_000
 
 
 @with_settings(search=SearchSettings, reading=FileSettings)
@@ -56,13 +61,14 @@ def translate(
     One line for each output: with --best above 1, its source's number and its log-probability too.
     Line ends in an output are written as \\\\n; --json has them as they are.
     """
-    task = load(run)
-    texts = _texts(run, path, text or [], source, reading)
+    loaded = load_run(run, SEQ2SEQ.name, allow_code=allow_code)
+    task: Seq2SeqTask = loaded.task
+    texts = _texts(loaded.run, path, text or [], source, reading)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
     samples = task.encoding.sources(texts)
-    for rows in torch.arange(len(texts)).split(_ROWS):
+    for rows in side_by_side(samples.lengths, _ROWS, _TOKENS):
         batch = samples.take(rows).xs.to(task.device), samples.lengths[rows].to(task.device)
         found = beam_search(task.model, *batch, search)
         for row, each in zip(rows.tolist(), found, strict=True):
@@ -70,7 +76,7 @@ def translate(
 
 
 def _texts(
-    run: Path, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
+    run: Run, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
 ) -> list[str]:
     if (path is None) == (not texts):
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
@@ -82,9 +88,9 @@ def _texts(
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    opened, _ = open_run(run)
-    reader = reader_of(opened, reading)
-    found = read_sources(path, source or pair_settings(opened).source, reader=reader)
+    reader, column = reader_of(run, reading), source or pair_settings(run).source
+    with stage(f"reading {source_words(path)}"):
+        found = read_sources(path, column, reader=reader)
     note_decisions(reader)
     return found
 

@@ -10,6 +10,7 @@ from ostinato.combine.gate_dropout import GateDropout
 from ostinato.combine.layer_norm import LayerNorm
 from ostinato.combine.learned_state import LearnedState
 from ostinato.combine.mask_zero import MaskZero
+from ostinato.combine.norm_penalty import NormPenalty, penalties
 from ostinato.combine.recurrence import Recurrence
 from ostinato.combine.recurrent import Recurrent
 from ostinato.combine.residual import Residual
@@ -25,6 +26,7 @@ __all__ = [
     "LayerNorm",
     "LearnedState",
     "MaskZero",
+    "NormPenalty",
     "Recurrence",
     "Recurrent",
     "RecurrentDropout",
@@ -32,4 +34,5 @@ __all__ = [
     "Stack",
     "WeightDrop",
     "Zoneout",
+    "penalties",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ostinato import _padding, _tree
 from ostinato.cell import Cell, as_cell
 from ostinato.combine.dropout import first, keep_masks
+from ostinato.combine.norm_penalty import check_no_penalty
 from ostinato.errors import ShapeError
 from ostinato.typing import State, Tree
 
@@ -30,6 +31,7 @@ class MaskZero(Cell):
 
     def __init__(self, cell: nn.Module, *, trim: bool = False) -> None:
         super().__init__()
+        check_no_penalty("MaskZero", cell)
         self.cell = as_cell(cell)
         self.trim = trim
         self.input_size = self.cell.input_size

@@ -10,6 +10,7 @@ from torch import Tensor
 from ostinato import _tree
 from ostinato.cell import Cell
 from ostinato.combine.dropout import check_probability
+from ostinato.combine.norm_penalty import check_no_penalty
 from ostinato.errors import ArgumentError
 from ostinato.typing import State, Tree
 
@@ -27,6 +28,7 @@ class Zoneout(Cell):
 
     def __init__(self, cell: Cell, p: float | tuple[float, ...] = 0.1) -> None:
         super().__init__()
+        check_no_penalty("Zoneout", cell)
         leaves = _tree.leaves(cell.initial_state(1))
         count = sum(leaf.is_floating_point() for leaf in leaves)
         self.p = p if isinstance(p, tuple) else (p,) * count

@@ -36,6 +36,23 @@ class BatchSettings(Settings):
     )
 
 
+def side_by_side(lengths: Tensor, most: int, steps: int) -> Iterator[Tensor]:
+    """The numbers of sequences of these lengths [N] in batches for a model that is judged.
+
+    They stay in order; a batch has at most ``most`` sequences, and with padding at most so many
+    steps, unless one sequence alone has more.
+    """
+    rows, longest = list[int](), 0
+    for row, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if rows and (len(rows) == most or longest * (len(rows) + 1) > steps):
+            yield torch.tensor(rows)
+            rows, longest = list[int](), length
+        rows.append(row)
+    if rows:
+        yield torch.tensor(rows)
+
+
 @final
 class Batches:
     """The batches of samples, epoch after epoch.
@@ -59,14 +76,14 @@ class Batches:
                 "batch_size",
                 wanted=f"a batch that {total} samples can fill",
                 got=str(size),
-                remedy="Use more samples, a smaller batch_size, or last=keep.",
+                remedy="Use more samples, a smaller `batch_size`, or `last=keep`.",
             )
         if self.settings.last == "pad" and self.settings.bucket > 1:
             raise ArgumentError(
                 "bucket",
-                wanted="1 with last=pad, whose padding is the end of the last batch",
+                wanted="1 with `last=pad`, whose padding is the end of the last batch",
                 got=str(self.settings.bucket),
-                remedy="Use last=keep, or roll for full batches.",
+                remedy="Use `last=keep`, or `last=roll` for full batches.",
             )
 
     def __len__(self) -> int:

@@ -41,11 +41,12 @@ class Columns:
         self.column = (len(stream) - ahead - self._room + 1) // settings.batch_size
         self.steps = min(settings.bptt, self.column)
         if self.column < 1:
+            least = settings.batch_size + ahead + self._room - 1
             raise ArgumentError(
                 "batch_size",
-                wanted=f"columns that the {len(stream)} steps of the data can fill",
-                got=str(settings.batch_size),
-                remedy="Use more data, or a smaller batch_size and bptt.",
+                wanted=f"at least {least:,} steps of data for {settings.batch_size:,} columns",
+                got=f"{len(stream):,}",
+                remedy="Use more data, or a smaller `batch_size` and `bptt`.",
             )
 
     def __len__(self) -> int:

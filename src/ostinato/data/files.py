@@ -21,7 +21,7 @@ def near_names(path: Path) -> list[Path]:
     folder = path.parent
     if not folder.is_dir():
         return []
-    names = [entry.name for entry in folder.iterdir()]
+    names = [entry.name for entry in folder.iterdir() if entry.name != path.name]
     return [folder / name for name in difflib.get_close_matches(path.name, names, n=3)]
 
 
@@ -30,8 +30,19 @@ def existing_file(path: str | os.PathLike[str], argument: str) -> Path:
     path = Path(path)
     if path.is_file():
         return path
-    got = f"the folder {path}" if path.is_dir() else f"{path}, which does not exist"
-    raise ArgumentError(argument, wanted="the path of a file", got=got, remedy=suggestion(path))
+    raise ArgumentError(
+        argument, wanted="the path of a file", got=what_is(path), remedy=suggestion(path)
+    )
+
+
+def what_is(path: Path) -> str:
+    """A path in words, where it is not what was wanted."""
+    if path.is_dir():
+        return f"the folder {path}"
+    if path.exists():
+        return f"the file {path}" if path.is_file() else f"{path}, which is no plain file"
+    leads = " is a link that leads nowhere" if path.is_symlink() else " does not exist"
+    return f"{path}, which{leads}"
 
 
 def suggestion(path: Path) -> str:
@@ -41,8 +52,10 @@ def suggestion(path: Path) -> str:
     near = near_names(path)
     if near:
         return f"Did you mean {' or '.join(str(name) for name in near)}?"
-    missing = path.parent
-    return "" if missing.is_dir() else f"There is no folder {missing}."
+    parent = path.parent
+    if parent.is_dir():
+        return ""
+    return f"{parent} is a file." if parent.is_file() else f"There is no folder {parent}."
 
 
 @contextmanager
@@ -65,8 +78,14 @@ def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.replace(partial, path)
         _sync_folder(path.parent)
+    except OSError as error:
+        # a full disk has no name, and nobody knows the temporary one
+        if error.filename in (None, str(partial)):
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

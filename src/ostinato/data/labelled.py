@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Self, final
@@ -13,11 +15,14 @@ import torch
 from ostinato.data.samples import Samples
 from ostinato.data.scaling import Scale
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
+from ostinato.data.source import source_words
 from ostinato.data.tables.reader import Reader
 from ostinato.data.typed import check_fields
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
 
+# So many different labels, and so many sequences of each, make classes of numbers plausible.
+_MANY = 10
 # The target that torch's criteria leave out, for sequences without labels.
 NO_LABEL = -100
 _KINDS = {"words": list[str] | None, "scale": dict[str, list[float]] | None, "labels": list[str]}
@@ -144,6 +149,8 @@ class Labelled:
     encoding: Encoding
     train: Samples
     held_out: Samples
+    cut: tuple[int, Sequence[int]] = (0, ())
+    """So many steps at most are left of the sequences of these numbers, which had more."""
 
     def summary(self) -> str:
         """The sizes in words."""
@@ -154,6 +161,72 @@ class Labelled:
             f"{len(self.encoding.labels)} labels"
         )
 
+    def remarks(self) -> list[str]:
+        """What a reader of the figures should know of the data."""
+        counts = torch.bincount(self.train.targets, minlength=len(self.encoding.labels))
+        if not self.train.per_step:
+            counts += torch.bincount(self.held_out.targets, minlength=len(counts))
+        said = [*_on_labels(self.encoding.labels, counts.tolist())]
+        most, long = self.cut
+        if long:
+            named = ", ".join(map(str, long[:5])) + (" and so on" if len(long) > 5 else "")
+            said.append(
+                f"{len(long):,} of the sequences (number {named}) have more than {most:,} steps, "
+                "and of these the first are taken: `max_length` says how many"
+            )
+        if not self.train.per_step:
+            rare = [self.encoding.labels[place] for place in (counts == 1).nonzero().flatten()]
+            if rare:
+                said.append(
+                    f"{_some(rare)} {'has' if len(rare) == 1 else 'have'} one sequence alone, too "
+                    "few to learn from and to be judged by"
+                )
+        known = {row.tobytes() for row in self._rows(self.train)}
+        again = sum(row.tobytes() in known for row in self._rows(self.held_out))
+        if again:
+            said.append(
+                f"{again:,} of the {len(self.held_out):,} held-out sequences are learned from too, "
+                "as they stand there twice: the figures flatter"
+            )
+        return said
+
+    def _rows(self, samples: Samples) -> Iterator[np.ndarray]:
+        """The steps of each sequence, to be compared; not of empty ones, nor with unknown words."""
+        words = self.encoding.vocabulary
+        hidden = None if words is None else words.unknown
+        for steps in samples.steps.split(samples.lengths.tolist()):
+            if len(steps) and (hidden is None or not (steps == hidden).any()):
+                yield steps.numpy()
+
+
+def _on_labels(labels: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+    seen = sum(count > 0 for count in counts)
+    if seen == 1:
+        label = labels[max(range(len(counts)), key=counts.__getitem__)]
+        yield f"all labels are {label!r}: there is nothing to tell apart, and accuracy says nothing"
+    numbers = [number for label in labels if (number := _number(label)) is not None]
+    many = len(labels) >= _MANY and len(numbers) == len(labels)
+    if many and (sum(counts) < _MANY * len(labels) or any(n != int(n) for n in numbers)):
+        yield (
+            f"the labels are {len(labels):,} different numbers, and each is learned as a name of "
+            "its own: nothing here predicts a quantity (a regression)"
+        )
+
+
+def _number(label: str) -> float | None:
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """The first of some labels in words."""
+    shown = ", ".join(map(repr, names[:most]))
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"the label{'s' if len(names) > 1 else ''} {shown}{more}"
+
 
 def read_labelled(
     path: str | PathLike[str],
@@ -161,24 +234,37 @@ def read_labelled(
     *,
     per_step: bool = False,
     seed: int = 0,
+    encoding: Encoding | None = None,
     reader: Reader | None = None,
 ) -> Labelled:
     """A file of labelled sequences (see `read_sequences`), split and encoded.
 
-    A share of the sequences, drawn by the seed, is held out; the vocabulary, or the scale of the
-    numbers (mean 0, deviation 1), is that of the others. ``reader`` keeps what is decided about the
-    file. Raises what `read_sequences` raises.
+    A share of the sequences, drawn by the seed, is held out, of each label alike unless the
+    settings say no; the vocabulary, or the scale of the numbers (mean 0, deviation 1), is that of
+    the others, or that of an ``encoding`` that is given. ``reader`` keeps what is decided about the
+    file. Raises what `read_sequences` raises, and ArgumentError for less than two sequences.
     """
     settings = settings or LabelledSettings()
-    sequences = read_sequences(path, settings, per_step=per_step, reader=reader)
+    words = None if encoding is None else encoding.vocabulary is not None
+    sequences = read_sequences(path, settings, per_step=per_step, words=words, reader=reader)
     assert sequences.labels is not None
+    if len(sequences.lengths) < 2:
+        raise ArgumentError(
+            source_words(path),
+            wanted="at least two sequences, to hold one out",
+            got=str(len(sequences.lengths)),
+        )
+    stratified = settings.stratified and not per_step
     raw = _samples(sequences, sequences.steps, sequences.labels)
-    learned, _ = raw.split(settings.held_out, seed=seed)
-    encoding = Encoding.fit(sequences, learned, settings.min_frequency)
-    if settings.tokens == "char" and sequences.texts is not None:
-        encoding = replace(encoding, joint="")
-    train, held_out = encoding.samples(sequences).split(settings.held_out, seed=seed)
-    return Labelled(encoding, train, held_out)
+    if encoding is None:
+        learned, _ = raw.split(settings.held_out, seed=seed, stratified=stratified)
+        encoding = Encoding.fit(sequences, learned, settings.min_frequency)
+        if settings.tokens == "char" and sequences.texts is not None:
+            encoding = replace(encoding, joint="")
+    samples = encoding.samples(sequences).cut(settings.max_length)
+    train, held_out = samples.split(settings.held_out, seed=seed, stratified=stratified)
+    long = (torch.from_numpy(sequences.lengths) > settings.max_length).nonzero().flatten() + 1
+    return Labelled(encoding, train, held_out, (settings.max_length, long.tolist()))
 
 
 def _within(numbers: torch.Tensor, first: int, last: int) -> bool:

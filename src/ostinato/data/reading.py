@@ -72,17 +72,22 @@ def encoding_of(beginning: bytes, encoding: str | None) -> str:
 
 def check_encoding(encoding: str) -> None:
     """Raise ArgumentError for what is no encoding of texts."""
-    try:
-        known = codecs.lookup(encoding)._is_text_encoding
-    except (LookupError, ValueError):  # a name with a NUL in it is a ValueError
-        known = False
-    if not known:
+    if not _is_text_encoding(encoding):
         raise ArgumentError(
             "encoding",
             wanted="a text encoding that Python knows",
             got=repr(encoding),
             remedy="Common ones are utf-8, latin-1, cp1252 and utf-16.",
         )
+
+
+def _is_text_encoding(name: str) -> bool:
+    """Whether bytes become text by it: hex, rot13 and the like are codecs of another kind."""
+    try:
+        b"a".decode(name, errors="replace")
+    except (LookupError, ValueError):  # a name with a NUL in it is a ValueError
+        return False
+    return True
 
 
 def fitting_encoding(path: Path, usual: str | None) -> str | None:

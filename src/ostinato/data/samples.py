@@ -77,11 +77,42 @@ class Samples:
         targets = self.targets[place if self.per_step else rows]
         return Samples(self.steps[place], lengths, targets, self.per_step)
 
-    def split(self, held_out: float, *, seed: int = 0) -> tuple[Samples, Samples]:
-        """(to learn from, held out): a share of the sequences, at least one, drawn by the seed."""
+    def cut(self, most: int) -> Samples:
+        """The first steps of each sequence, at most so many, with their targets."""
+        place = torch.arange(len(self.steps)) - self.starts.repeat_interleave(self.lengths)
+        kept = place < most
+        targets = self.targets[kept] if self.per_step else self.targets
+        return Samples(self.steps[kept], self.lengths.clamp(max=most), targets, self.per_step)
+
+    def split(
+        self, held_out: float, *, seed: int = 0, stratified: bool = False
+    ) -> tuple[Samples, Samples]:
+        """(to learn from, held out): a share of the sequences, at least one, drawn by the seed.
+
+        ``stratified`` holds out this share of each class, where targets [N] are classes: at least
+        one of a class that has two, and never all of one. Those that are alone in their class are
+        a class together.
+        """
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        if stratified and len(self) > 1:
+            last = _share_of_each(self.targets[order], held_out)
+            return self[order[~last]], self[order[last]]
         border = len(self) - max(1, round(held_out * len(self)))
         return self[order[:border]], self[order[border:]]
+
+
+def _share_of_each(classes: Tensor, share: float) -> Tensor:
+    """Which of classes [N] are among the last ones of their class, bool [N]."""
+    alone = torch.bincount(classes) == 1
+    classes = torch.where(alone[classes], len(alone), classes)
+    count = torch.bincount(classes)
+    least, most = (count > 1).long(), (count - 1).clamp(min=0)
+    held_out = (share * count).round().long().maximum(least).minimum(most)
+    by_class = classes.argsort(stable=True)
+    starts = count.cumsum(0) - count
+    place = torch.empty_like(classes)
+    place[by_class] = torch.arange(len(classes)) - starts[classes[by_class]]
+    return place >= (count - held_out)[classes]
 
 
 def _check(argument: str, tensor: Tensor, size: int, meaning: str) -> None:

@@ -47,8 +47,17 @@ class LabelledSettings(NumberSettings):
         choices=("words", "numbers"),
     )
     min_frequency: int = setting(1, "Words seen less often than this become <unk>.", least=1)
+    max_length: int = setting(
+        10_000,
+        "Most steps of a sequence; of a longer one the beginning is taken, as it makes its whole "
+        "batch as long.",
+        least=1,
+    )
     held_out: float = setting(
         0.2, "Share of the sequences that is held out, at random.", least=0.001, below=1
+    )
+    stratified: bool = setting(
+        True, "classify: hold out this share of each label, and at least one sequence of it."
     )
 
 

@@ -37,7 +37,7 @@ def setting(
 
     ``least`` and ``most`` are the ends of the allowed range, included; ``below`` is an upper end
     that is itself not allowed. ``bound`` is beyond all sensible values: more would take all memory
-    or time, so it is told only where it is passed.
+    or time, so it is told only where it is passed. Whole numbers have 64 bits.
     """
     limits = {"choices": tuple(choices), "least": least, "most": most, "below": below}
     limits["bound"] = bound
@@ -125,7 +125,6 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def _check_bound(name: str, value: float, bound: float | None) -> None:
-    bound = _LARGEST if bound is None and isinstance(value, int) else bound
     if bound is not None and value > bound:
         raise ArgumentError(name, wanted=f"a number of at most {bound:,}", got=shown(value))
 
@@ -133,6 +132,8 @@ def _check_bound(name: str, value: float, bound: float | None) -> None:
 def _check_range(
     name: str, value: float, *, least: float | None, most: float | None, below: float | None
 ) -> None:
+    if isinstance(value, int) and value > _LARGEST and most is None and below is None:
+        most = _LARGEST
     wanted = [
         text
         for limit, text in (

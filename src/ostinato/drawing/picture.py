@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import final
 
-from ostinato.data.files import atomic
+from ostinato.data.files import atomic, what_is
 from ostinato.data.requirements import require
 from ostinato.drawing.dot import as_dot
 from ostinato.drawing.graph import Graph
@@ -67,12 +67,12 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
             got=str(path),
             remedy="The suffix says what is written.",
         )
-    if not path.parent.is_dir():
+    if path.is_dir() or not path.parent.is_dir():
         raise ArgumentError(
             "path",
             wanted="a file in a folder that is there",
-            got=str(path),
-            remedy=f"Make the folder {path.parent} first.",
+            got=what_is(path) if path.is_dir() else str(path),
+            remedy="" if path.is_dir() else f"Make the folder {path.parent} first.",
         )
     if path.suffix != ".dot":
         require("matplotlib", "train")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ostinato import _tree, unroll
+from ostinato import NormPenalty, _tree, unroll
 from ostinato.cell import Cell, as_cell
 from ostinato.combine.composite import Composite
 from ostinato.typing import State, Tree
@@ -44,7 +44,8 @@ def run_and_record(model: nn.Module, xs: Tree) -> tuple[Tree, list[Tensor]]:
         if isinstance(cell, Composite) and cell.layered:
             return cell.wire(run, xs, state)
         ys, after = unroll(cell, xs, state)
-        if _remembers(state) and isinstance(ys, Tensor):
+        # what passes its input on shows nothing of its own
+        if _remembers(state) and isinstance(ys, Tensor) and not isinstance(cell, NormPenalty):
             found.append(ys)
         return ys, after
 

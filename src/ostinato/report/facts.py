@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ostinato.conclusion import Conclusion
 from ostinato.data.settings import Settings
 from ostinato.report.activations import Activations
 from ostinato.train import Solver
@@ -31,10 +32,8 @@ class Facts:
     """What that validation said."""
     finished: bool = True
     """Whether training has come to its end, which may be early."""
-    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The final figures; "confusion" and "labels" make a table. Empty where there are none yet."""
-    said: str = ""
-    """The final figures in words, and after an empty line what the model says now."""
+    conclusion: Conclusion | None = None
+    """The final figures, where there are any yet; "confusion" and "labels" make a shaded table."""
     activations: Activations | None = None
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     """The settings that each section of the config has by default."""

@@ -10,19 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion, Table
 from ostinato.data.files import atomic
 from ostinato.report.chart import draw_chart
 from ostinato.report.facts import Facts
 from ostinato.report.heat import draw_activations
-from ostinato.report.markup import data_uri, element, joined, lines, section, tag, text
-from ostinato.report.samples import (
-    parts_of,
-    read_samples,
-    show_confusion,
-    show_samples,
-    without_confusion,
-)
+from ostinato.report.markup import data_uri, element, joined, section, tag, text
+from ostinato.report.samples import read_samples, show_samples
 from ostinato.report.settings import show_making, show_next, show_settings
+from ostinato.report.tables import has_confusion, show_confusion, show_table
 from ostinato.train import Run
 from ostinato.train.report import duration
 
@@ -32,9 +29,10 @@ _MOST = 800_000
 
 def write_page(run: Run, facts: Facts) -> Path:
     """Write ``report.html`` of a run, whole or not at all, and give its path."""
-    page = make_page(run, facts)
-    with run.writing(), atomic(run.report_path, "w") as file:
-        file.write(page)
+    with stage(f"writing {run.report_path.name}"):
+        page = make_page(run, facts)
+        with run.writing(), atomic(run.report_path, "w") as file:
+            file.write(page)
     return run.report_path
 
 
@@ -43,17 +41,17 @@ def make_page(run: Run, facts: Facts) -> str:
     config = run.read_config() if run.config_path.is_file() else {}
     commands = run.commands()
     run.check_lines()
-    result, tables, rest = parts_of(facts.said)
-    baseline = facts.figures.get(f"baseline_{facts.curve[0]}")
+    found = facts.conclusion or Conclusion({}, [])
+    baseline = found.figures.get(f"baseline_{facts.curve[0]}")
     hidden = draw_activations(facts.activations) if facts.activations is not None else ""
     body = "".join(
         (
             _head(run, config, commands, facts),
-            _result(result, tables, facts),
+            _result(found, facts),
             section("Learning", draw_chart(run.metrics(), *facts.curve, facts.best_step, baseline)),
             _pictures(run),
-            show_samples(without_confusion(rest, facts.figures), read_samples(run.samples_path)),
-            show_confusion(facts.figures),
+            show_samples(found.shown, read_samples(run.samples_path)),
+            show_confusion(found.figures),
             section("Hidden activations", hidden),
             show_settings(config, facts.defaults),
             show_making(commands),
@@ -110,15 +108,22 @@ def _day(began: str) -> str:
     return f"{moment.day} {moment:%B %Y}, {moment:%H:%M}"
 
 
-def _result(result: list[str], tables: str, facts: Facts) -> str:
+def _result(found: Conclusion, facts: Facts) -> str:
     """The final figures, or where there are none those of the best validation."""
-    if not result and facts.best_figures:
+    parts = list(found.parts)
+    if not parts and facts.best_figures:
         figures = (f"{name} {value:.4g}" for name, value in facts.best_figures.items())
-        result = [f"held-out {', '.join(figures)}, so far"]
-    kind = "result announcing" if tables else "result"
-    return element("ul", *(element("li", text(line)) for line in result), class_=kind) + lines(
-        tables
-    )
+        parts = [f"held-out {', '.join(figures)}, so far"]
+    if has_confusion(found.figures):  # it has a place of its own
+        parts = [part for part in parts if isinstance(part, str) or part.name != "confusion"]
+    return "".join(_part(part, first=place == 0) for place, part in enumerate(parts))
+
+
+def _part(part: str | Table, *, first: bool) -> str:
+    if isinstance(part, Table):
+        return show_table(part)
+    items = (element("li", text(line)) for line in part.splitlines())
+    return element("ul", *items, class_="result" if first else "result further")
 
 
 def _pictures(run: Run) -> str:

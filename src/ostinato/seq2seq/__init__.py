@@ -8,7 +8,14 @@ trains; `greedy` and `beam_search` find targets for sources, `evaluate` measures
 
 from ostinato.data.pairs import BOS, EOS, UNKNOWN, PairBatch, Pairs
 from ostinato.seq2seq.attention import Attention, Memory
-from ostinato.seq2seq.data import PairData, PairSettings, read_pairs, read_sources
+from ostinato.seq2seq.data import (
+    PairData,
+    PairSettings,
+    read_pairs,
+    read_sources,
+    tell_long,
+    within_length,
+)
 from ostinato.seq2seq.drawing import alignment, draw_alignments
 from ostinato.seq2seq.encoding import Pair, PairEncoding
 from ostinato.seq2seq.evaluation import Evaluation, evaluate
@@ -45,4 +52,6 @@ __all__ = [
     "greedy",
     "read_pairs",
     "read_sources",
+    "tell_long",
+    "within_length",
 ]

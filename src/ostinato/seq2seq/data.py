@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Self, final
+from typing import Any, Self, final
 
 import torch
 
-from ostinato.data import setting, write_json
+from ostinato.data import Vocabulary, setting, write_json
 from ostinato.data.files import read_json
 from ostinato.data.label_names import note_missing_words
+from ostinato.data.pairs import SPECIAL
 from ostinato.data.sequence_files import names_column, parted_as_before
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.source import existing_source, source_words
@@ -20,7 +21,10 @@ from ostinato.data.tables import FileSettings, Reader, Table, check_columns, ref
 from ostinato.data.tables.reader import is_table
 from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
-from ostinato.seq2seq.encoding import Pair, PairEncoding
+from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
+
+# Rows that are named one by one.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,12 @@ class PairSettings(FileSettings):
         choices=("char", "word", "space"),
     )
     min_frequency: int = setting(1, "Tokens seen less often than this become <unk>.", least=1)
+    max_length: int = setting(
+        500,
+        "Most tokens of a source or a target; pairs with more are left out, as one of them makes "
+        "its whole batch as long.",
+        least=1,
+    )
     held_out: float = setting(
         0.1, "Share of the pairs that is held out, at random.", least=0.0001, below=1
     )
@@ -52,6 +62,10 @@ class PairData:
     held_out: list[Pair]
     tokens: str = "char"
     min_frequency: int = 1
+    left_out: list[int] = field(default_factory=list[int])
+    """The rows, counted from 1, that were too long."""
+    words: list[list[str]] = field(default_factory=list[list[str]])
+    """The vocabularies of both sides, where they are not those of what is learned from."""
 
     def __post_init__(self) -> None:
         assert self.tokens in TOKENS
@@ -60,23 +74,35 @@ class PairData:
     def split(
         cls, pairs: Sequence[Pair], settings: PairSettings, *, seed: int = 0, source: str = "pairs"
     ) -> Self:
-        """A share of pairs, drawn by the seed, is held out.
+        """A share of pairs, drawn by the seed, is held out; of those that are not too long.
 
         Raises ArgumentError for less than two, which names the ``source``.
         """
+        pairs, long = within_length(pairs, settings)
         if len(pairs) < 2:
             raise ArgumentError(
-                source, wanted="at least two pairs, to hold one out", got=str(len(pairs))
+                source,
+                wanted="at least two pairs, to hold one out",
+                got=str(len(pairs)),
+                remedy=tell_long(long, settings),
             )
         order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
         border = min(len(pairs) - 1, max(1, round(settings.held_out * len(pairs))))
         parts = order[border:], order[:border]
         train, held_out = ([pairs[place] for place in sorted(part)] for part in parts)
-        return cls(train, held_out, settings.tokens, settings.min_frequency)
+        return cls(train, held_out, settings.tokens, settings.min_frequency, long)
 
     def encoding(self) -> PairEncoding:
-        """The vocabularies of what is learned from."""
+        """The vocabularies of what is learned from, or those that were given."""
+        if self.words:
+            source, target = map(Vocabulary, self.words)
+            return PairEncoding(source, target, self.tokens)
         return PairEncoding.fit(self.train, self.tokens, self.min_frequency)
+
+    def encoded_by(self, encoding: PairEncoding) -> Self:
+        """The same pairs with given vocabularies, such as those that a model knows."""
+        words = [list(each.words) for each in (encoding.source, encoding.target)]
+        return replace(self, words=words, tokens=encoding.tokens)
 
     def summary(self) -> str:
         """The sizes in words."""
@@ -95,16 +121,40 @@ class PairData:
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises ArgumentError where the file is missing or damaged."""
         found = read_json(path, "the pairs of a run")
-        check_fields(str(path), found, _KINDS, wanted="the pairs of a run")
+        check_fields(str(path), found, _KINDS, wanted="the pairs of a run", optional=_LATER)
         parts = {name: [tuple(pair) for pair in found.pop(name)] for name in _PARTS}
         paired = all(len(pair) == 2 for part in parts.values() for pair in part)
-        if not (paired and all(parts.values()) and found["tokens"] in TOKENS):
+        words = found.get("words", [])
+        known = len(words) in (0, 2) and all(each[: len(SPECIAL)] == [*SPECIAL] for each in words)
+        if not (paired and known and all(parts.values()) and found["tokens"] in TOKENS):
             raise ArgumentError(str(path), wanted="the pairs of a run", got="others")
         return cls(**parts, **found)
 
 
 _PARTS = ("train", "held_out")
-_KINDS = {**dict.fromkeys(_PARTS, list[list[str]]), "tokens": str, "min_frequency": int}
+_LATER: dict[str, Any] = {"left_out": list[int], "words": list[list[str]]}
+"""What older runs lack."""
+_KINDS = {**dict.fromkeys(_PARTS, list[list[str]]), "tokens": str, "min_frequency": int, **_LATER}
+
+
+def within_length(pairs: Sequence[Pair], settings: PairSettings) -> tuple[list[Pair], list[int]]:
+    """(pairs of which neither text has more tokens than ``max_length``, the rows of the others)."""
+    lengths = [max(len(cut(text, settings.tokens)) for text in pair) for pair in pairs]
+    kept = [pair for pair, n in zip(pairs, lengths, strict=True) if n <= settings.max_length]
+    return kept, [row for row, n in enumerate(lengths, 1) if n > settings.max_length]
+
+
+def tell_long(rows: Sequence[int], settings: PairSettings) -> str:
+    """Rows that are left out, counted and named; nothing for none."""
+    if not rows:
+        return ""
+    many = len(rows) > 1
+    named = ", ".join(map(str, rows[:_NAMED])) + (" and so on" if len(rows) > _NAMED else "")
+    return (
+        f"{len(rows):,} pair{'s' if many else ''} of more than {settings.max_length:,} tokens "
+        f"{'are' if many else 'is'} left out (row{'s' if many else ''} {named}): `max_length` says "
+        "how many."
+    )
 
 
 def read_pairs(

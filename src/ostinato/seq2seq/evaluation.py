@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from ostinato._judging import judging
+from ostinato._stages import stage
 from ostinato.data import PairBatch, Pairs
+from ostinato.data.batches import side_by_side
 from ostinato.seq2seq.model import EncoderDecoder
 from ostinato.seq2seq.search import Hypothesis, greedy
 
-# Pairs of one forward call.
-_ROWS = 250
+# Pairs of one forward call, and their tokens with padding.
+_ROWS, _TOKENS = 250, 50_000
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,23 @@ def evaluate(model: EncoderDecoder, pairs: Pairs) -> Evaluation:
     """
     device = next(model.parameters()).device
     nats, right, tokens, said = 0.0, 0, 0, list[Hypothesis]()
-    for batch in _batches(pairs):
-        batch = batch.to(device)
-        with judging(model):
-            scores = model(batch.source, batch.lengths, batch.inputs)[batch.wanted]
-            targets = batch.targets[batch.wanted]
-            nats += F.cross_entropy(scores, targets, reduction="sum").item()
-            right += int((scores.argmax(-1) == targets).sum())
-        tokens += len(targets)
-        # what is longer than all targets cannot be right
-        said += greedy(model, batch.source, batch.lengths, longest=len(batch.targets))
+    with stage("measuring", len(pairs), "pairs") as done:
+        for batch in _batches(pairs):
+            batch = batch.to(device)
+            with judging(model):
+                scores = model(batch.source, batch.lengths, batch.inputs)[batch.wanted]
+                targets = batch.targets[batch.wanted]
+                nats += F.cross_entropy(scores, targets, reduction="sum").item()
+                right += int((scores.argmax(-1) == targets).sum())
+            tokens += len(targets)
+            # what is longer than all targets cannot be right
+            said += greedy(model, batch.source, batch.lengths, longest=len(batch.targets))
+            done.advance(len(batch.lengths))
     truth = pairs.target.steps.split(pairs.target.lengths.tolist())
     exact = sum(a.tokens == b.tolist() for a, b in zip(said, truth, strict=True))
     return Evaluation(nats / tokens, right / tokens, exact / len(pairs), said)
 
 
 def _batches(pairs: Pairs) -> Iterator[PairBatch]:
-    return (pairs.take(rows) for rows in torch.arange(len(pairs)).split(_ROWS))
+    lengths = torch.maximum(pairs.source.lengths, pairs.target.lengths)
+    return (pairs.take(rows) for rows in side_by_side(lengths, _ROWS, _TOKENS))

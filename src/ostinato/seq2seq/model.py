@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import Explanation, Stack, _tree, explain, unroll
-from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.cell_names import INIT_HELP, INITS, make_layer, output_size
 from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.seq2seq.attention import SCORES, Attention, Memory
@@ -39,11 +39,7 @@ class Seq2SeqModelSettings(Settings):
         choices=("none", *SCORES),
     )
     dropout: float = setting(0.1, "Dropout on the output of each layer.", least=0, below=1)
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
-    )
+    init: str = setting("orthogonal", INIT_HELP, choices=INITS)
 
 
 class Encoded(NamedTuple):
@@ -163,9 +159,9 @@ class Bridge(nn.Module):
 
 
 def _layers(settings: Seq2SeqModelSettings) -> Iterator[nn.Module]:
-    width, options = settings.embedding, initial_weights(settings.cell, settings.init)
+    width = settings.embedding
     for _ in range(settings.layers):
-        cell = make_cell(settings.cell, width, settings.size, **options)
+        cell = make_layer(settings.cell, width, settings.size, init=settings.init)
         yield cell
         yield nn.Dropout(settings.dropout)
         width = output_size(cell, width)

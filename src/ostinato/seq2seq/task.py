@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion
 from ostinato.data import Batches, BatchSettings
 from ostinato.data.pairs import NOTHING, PairBatch
 from ostinato.seq2seq.data import PairData
@@ -25,8 +27,7 @@ _QUICK, _SHOWN = 500, 4
 class Seq2SeqTask:
     """An encoder-decoder on pairs, by teacher forcing; has the shape of `ostinato.train.Task`.
 
-    ``held_out`` are the pairs that judge it; ``folder`` is where the picture of the attention goes,
-    if anywhere.
+    ``held_out`` are the pairs that judge it.
     """
 
     name = "seq2seq"
@@ -40,9 +41,8 @@ class Seq2SeqTask:
         batches: BatchSettings | None = None,
         *,
         seed: int = 0,
-        folder: Path | None = None,
     ) -> None:
-        self.model, self.folder, self.held_out = model, folder, data.held_out
+        self.model, self.held_out = model, data.held_out
         self.encoding = data.encoding()
         self.train = self.encoding.pairs(data.train)
         self.made = Batches(self.train.source, batches, seed=seed)
@@ -93,14 +93,15 @@ class Seq2SeqTask:
             for (source, target), ours in zip(pairs, said, strict=True)
         )
 
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """The figures on all held-out pairs, and what to tell of them; the picture."""
+    def conclude(self, folder: Path | None = None) -> Conclusion:
+        """The figures on all held-out pairs; the picture of the attention goes to a folder."""
         found = evaluate(self.model, self.encoding.pairs(self.held_out)).figures()
-        if self.folder is not None and self.model.attention is not None:
+        if folder is not None and self.model.attention is not None:
             pairs = self.held_out[:_SHOWN]
-            draw_alignments(self.folder / "alignment.png", self.model, self.encoding, pairs)
+            with stage("drawing alignment.png"):
+                draw_alignments(folder / "alignment.png", self.model, self.encoding, pairs)
         said = (
             f"held-out pairs: {found['exact_match']:.2%} wholly right, accuracy of a token "
             f"{found['accuracy']:.4f}, cross-entropy {found['loss']:.4f} nats"
         )
-        return found, f"{said}\n\n{self.sample(0)}\n"
+        return Conclusion(found, [said], self.sample(0))

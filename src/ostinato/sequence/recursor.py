@@ -12,6 +12,7 @@ from ostinato.backends.call import initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import check_name, resolve
 from ostinato.backends.stepping import Part, live, may_stream, step
+from ostinato.combine.norm_penalty import collect
 from ostinato.errors import ShapeError
 from ostinato.sequence import check
 from ostinato.sequence.chunk import detach
@@ -74,9 +75,10 @@ class Recursor(Remembering):
             check.state(self.cell, state, sample, batch_size)
         name = resolve(self._backend)
         if torch.is_grad_enabled() or not may_stream(name):
-            y, state = step(self.cell, x, state, name)
-            self._after(state)
-            return _tree.apart(y, state)
+            y, after = step(self.cell, x, state, name)
+            collect(state, after, None)
+            self._after(after)
+            return _tree.apart(y, after)
         part = self._part = self._current() or Part(self.cell, name)
         y, state = part.step(x, state)
         going = live(part, x, state)

@@ -15,6 +15,7 @@ from ostinato.backends.plan import Segment, check_name, execute
 from ostinato.backends.recompute import execute_in_chunks
 from ostinato.cell import as_cell
 from ostinato.combine.dropout import keep_masks
+from ostinato.combine.norm_penalty import collect
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
 from ostinato.typing import State, Tree
@@ -71,8 +72,11 @@ def unroll(
     if call.num_steps == 0:
         return no_steps(call)
     if checkpoint is not None:
-        return execute_in_chunks(call, backend, min(checkpoint, call.num_steps))
-    return execute(call, backend)
+        ys, after = execute_in_chunks(call, backend, min(checkpoint, call.num_steps))
+    else:
+        ys, after = execute(call, backend)
+    collect(call.state, after, resets)
+    return ys, after
 
 
 def prepare(

@@ -6,7 +6,7 @@
 """
 
 from ostinato.series.backtest import Backtest, Score, backtest, seasonal_error, widths
-from ostinato.series.drawing import draw_forecast, draw_test
+from ostinato.series.drawing import draw_forecast, draw_test, left_out
 from ostinato.series.evaluation import Evaluation, baselines, evaluate
 from ostinato.series.forecast import Forecast, forecast
 from ostinato.series.history import History
@@ -37,6 +37,7 @@ __all__ = [
     "evaluate",
     "forecast",
     "joined",
+    "left_out",
     "linear",
     "load_series",
     "naive",

@@ -32,6 +32,12 @@ def draw_test(path: Path, series: Series, pieces: list[Forecast], title: str) ->
     _draw(path, series, pieces, max(0, first - max(_PAST, steps)), title)
 
 
+def left_out(series: Series) -> str:
+    """What a picture of a series does not show, to be added to its title."""
+    count = len(series.columns)
+    return f"; the first {_MOST} of {count:,} columns" if count > _MOST else ""
+
+
 def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title: str) -> None:
     columns = series.columns[:_MOST]
     size = (8, 1.0 + (3.2 if len(columns) == 1 else 2.0 * len(columns)))
@@ -46,7 +52,7 @@ def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="upper left", fontsize=9)
-    panels[0].set_title(title, loc="left", fontsize=10)
+    panels[0].set_title(f"{title}{left_out(series)}", loc="left", fontsize=10)
     save_picture(picture, path)
 
 

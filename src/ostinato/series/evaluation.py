@@ -17,10 +17,8 @@ from ostinato.series.backtest import Backtest, backtest, seasonal_error, widths
 from ostinato.series.history import History
 from ostinato.series.methods import (
     Method,
-    linear,
+    linear_of_each,
     naive,
-    num_lags,
-    of_each,
     running_free,
     seasonal_naive,
 )
@@ -136,8 +134,7 @@ def evaluate(
 def baselines(history: History, border: int, season: int) -> dict[str, Method]:
     """What every model has to be compared with, by name."""
     seasonal = {"seasonal-naive": seasonal_naive(season)} if season > 1 else {}
-    line = of_each(history, lambda part: linear(part, border, num_lags(season, border)))
-    return {"naive": naive, **seasonal, "linear": line}
+    return {"naive": naive, **seasonal, "linear": linear_of_each(history, border, season)}
 
 
 def _key(name: str) -> str:

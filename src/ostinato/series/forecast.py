@@ -36,7 +36,8 @@ class Forecast:
     @property
     def low(self) -> np.ndarray:
         """The lower ends [K, C] of the intervals."""
-        return self.values - self.widths
+        with np.errstate(invalid="ignore"):  # of a model that explodes
+            return self.values - self.widths
 
     @property
     def high(self) -> np.ndarray:

@@ -7,6 +7,7 @@ before each origin.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ostinato import _tree, unroll
 from ostinato._judging import judging
+from ostinato._stages import stage
 from ostinato.data.scaling import fill_forward
 from ostinato.series.history import History
 from ostinato.series.model import Forecaster
@@ -26,8 +28,11 @@ Method = Callable[[History, np.ndarray, int], np.ndarray]
 
 # Steps that warm the state up before the first origin.
 _WARM_UP = 2000
-# Steps, the last of the training part, that the linear forecast is fitted to at most.
-_FITTED = 20_000
+# The linear forecast: steps, the last of the training part, that it is fitted to at most; numbers
+# that it reads at most; and products, of which a core does a billion or two in a second.
+_FITTED, _WIDTH, _PRODUCTS = 20_000, 1000, 4e9
+# Rounds in which missing values are filled in, and the change of a weight that ends them.
+_ROUNDS, _SETTLED = 100, 1e-7
 # Penalty on the weights of the linear forecast: weak beside the steps of unit size that it sums.
 _RIDGE = 1.0
 
@@ -85,9 +90,13 @@ def _run_free(model: Forecaster, history: History, origins: np.ndarray, horizon:
 
 def of_each(history: History, make: Callable[[History], Method]) -> Method:
     """A method that is made for each of the series in a history, and forecasts each by its own."""
-    methods = [make(part) for part in history.parts]
-    if len(methods) == 1:
-        return methods[0]
+    if len(history.parts) == 1:
+        return make(history)
+    methods: list[Method] = []
+    with stage("fitting a forecast to each of", len(history.parts), "series") as done:
+        for part in history.parts:
+            methods.append(make(part))
+            done.advance()
 
     def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
         pairs = zip(methods, history.parts, strict=True)
@@ -96,9 +105,21 @@ def of_each(history: History, make: Callable[[History], Method]) -> Method:
     return forecast
 
 
-def num_lags(season: int, border: int) -> int:
-    """The steps that the linear forecast reads: two seasons, or what a short series has."""
-    return max(1, min(max(12, 2 * season + 1), border // 4))
+def num_lags(season: int, border: int, columns: int = 1) -> int:
+    """The steps that the linear forecast reads: two seasons, or what a short series has.
+
+    Fewer of many columns, whose steps it reads all together.
+    """
+    return max(1, min(max(12, 2 * season + 1), border // 4, _WIDTH // columns))
+
+
+def linear_of_each(history: History, border: int, season: int) -> Method:
+    """The linear forecast of each of the series in a history, which reads two seasons."""
+
+    def make(part: History) -> Method:
+        return linear(part, border, num_lags(season, border, len(part.series.columns)))
+
+    return of_each(history, make)
 
 
 def linear(history: History, border: int, lags: int) -> Method:
@@ -107,7 +128,9 @@ def linear(history: History, border: int, lags: int) -> Method:
     It reads and predicts the same scaled changes as a model, all columns at once, and runs free
     in the same way (the vector autoregression of Luetkepohl 2005, with a penalty).
     """
-    weights = _fit(history.steps[max(0, border - _FITTED) : border].double(), lags)
+    rows = _num_rows(lags * len(history.series.columns)) + lags
+    with stage("fitting the linear forecast"):
+        weights = _fit(history.steps[max(0, border - rows) : border].double(), lags)
 
     def forecast(history: History, origins: np.ndarray, horizon: int) -> np.ndarray:
         columns = weights.shape[1]
@@ -123,19 +146,58 @@ def linear(history: History, border: int, lags: int) -> Method:
     return forecast
 
 
+def _num_rows(width: int) -> int:
+    """The rows to fit so many weights to: as many as a second or two are enough for."""
+    cheap = max(_PRODUCTS / width**2, math.sqrt(_PRODUCTS / width))
+    return min(_FITTED, int(cheap))
+
+
 def _fit(steps: Tensor, lags: int) -> Tensor:
     """The weights [lags * C + 1, C]; of missing values none is learned, and each is read as 0."""
     values, seen = steps.chunk(2, dim=-1)
-    columns = values.shape[1]
-    inputs = _with_one(values[:-1].unfold(0, lags, 1).transpose(1, 2).flatten(1))
-    targets, wanted = values[lags:], seen[lags:]
-    penalty = _RIDGE * torch.eye(lags * columns + 1, dtype=torch.double)
-    penalty[-1, -1] = 1e-9  # the constant is free
-    fitted: list[Tensor] = []
-    for column in range(columns):
-        rows = inputs * wanted[:, column, None]
-        fitted.append(torch.linalg.solve(rows.T @ rows + penalty, rows.T @ targets[:, column]))
-    return torch.stack(fitted, dim=1)
+    inputs = values[:-1].unfold(0, lags, 1).transpose(1, 2).flatten(1)
+    targets, wanted = values[lags:], seen[lags:].bool()
+    middle = inputs.mean(0)
+    solve = _ridge(inputs - middle)
+    weights, constant = _solved(solve, targets, middle)
+    # What is missing is filled in by what the weights say of it, again and again, which ends at the
+    # weights that fit the rest alone (majorisation): all columns have one matrix, whatever they
+    # miss.
+    for _ in range(0 if wanted.all() else _num_rounds(inputs.shape, targets.shape[1])):
+        filled = torch.where(wanted, targets, inputs @ weights + constant)
+        before, (weights, constant) = weights, _solved(solve, filled, middle)
+        if (weights - before).abs().max() < _SETTLED:
+            break
+    return torch.cat([weights, constant[None]])
+
+
+def _num_rounds(shape: tuple[int, ...], columns: int) -> int:
+    """How often missing values are filled in: seldom where it costs much, and changes little."""
+    return min(_ROUNDS, max(2, int(_PRODUCTS / (2 * math.prod(shape) * columns))))
+
+
+def _ridge(inputs: Tensor) -> Callable[[Tensor], Tensor]:
+    """What gives the weights [D, C] of targets [N, C], for inputs [N, D] of mean 0.
+
+    One matrix is factorised for all columns, the smaller of [D, D] and [N, N].
+    """
+    count, width = inputs.shape
+    narrow = inputs.T if count < width else inputs
+    product = narrow.T @ narrow
+    product.diagonal().add_(_RIDGE)
+    factor = torch.linalg.cholesky(product)
+    if count < width:
+        return lambda targets: inputs.T @ torch.cholesky_solve(targets, factor)
+    return lambda targets: torch.cholesky_solve(inputs.T @ targets, factor)
+
+
+def _solved(
+    solve: Callable[[Tensor], Tensor], targets: Tensor, middle: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weights [D, C], and the constants [C], which are free of the penalty."""
+    mean = targets.mean(0)
+    weights = solve(targets - mean)
+    return weights, mean - middle @ weights
 
 
 def _with_one(rows: Tensor) -> Tensor:

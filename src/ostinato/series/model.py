@@ -8,8 +8,8 @@ from typing import Any, final
 
 from torch import nn
 
-from ostinato import Stack
-from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato import NormPenalty, Stack
+from ostinato.cell_names import INIT_HELP, INITS, NORM_PENALTY_HELP, make_layer, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
@@ -23,12 +23,9 @@ class SeriesModelSettings(Settings):
     cell: str = setting("gru", "lstm, gru, elman, or any cell as package.module:Class.")
     layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
     size: int = setting(64, "Hidden units of each layer.", least=1, bound=1_000_000)
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
-    )
+    init: str = setting("orthogonal", INIT_HELP, choices=INITS)
     dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
+    norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
     skip: bool = setting(
         True, "Let each layer and the linear readout see the input and all layers before them."
     )
@@ -60,9 +57,9 @@ class Forecaster(Wrapper):
 def _layers(columns: int, known: int, settings: SeriesModelSettings) -> Iterator[nn.Module]:
     width = 2 * columns + known
     for _ in range(settings.layers):
-        layer = make_cell(
-            settings.cell, width, settings.size, **initial_weights(settings.cell, settings.init)
-        )
+        layer = make_layer(settings.cell, width, settings.size, init=settings.init)
+        if settings.norm_penalty:
+            layer = Stack(layer, NormPenalty(settings.norm_penalty))
         if settings.dropout:
             layer = Stack(layer, nn.Dropout(settings.dropout))
         yield layer

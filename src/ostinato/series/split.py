@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from ostinato.data.series import Series
 from ostinato.errors import ArgumentError
 from ostinato.series.backtest import backtest, seasonal_error
 from ostinato.series.history import History
-from ostinato.series.methods import linear, num_lags, of_each
+from ostinato.series.methods import linear_of_each
 from ostinato.series.settings import ForecastSettings, usual_season
 
 # Steps of the training, the validation and the test part, to speak of parts at all.
@@ -31,16 +32,32 @@ class Split:
         return f"validated from {border} on, tested from {test} on"
 
 
+def _borders(count: int, held_out: float) -> tuple[int, int]:
+    """Where validation and where testing begin."""
+    border = count - round(held_out * count)
+    return border, border + (count - border) // 2
+
+
+def _long_enough(count: int, held_out: float) -> bool:
+    border, test = _borders(count, held_out)
+    return min(border, test - border) >= _LEAST
+
+
+def _needed(held_out: float) -> int:
+    """The fewest steps that give three parts."""
+    return next(count for count in itertools.count(3 * _LEAST) if _long_enough(count, held_out))
+
+
 def split(series: Series, held_out: float) -> Split:
     """The parts of a series. Raises ArgumentError where one is too short."""
     count = len(series)
-    border = count - round(held_out * count)
-    test = border + (count - border) // 2
-    if min(border, test - border) < _LEAST:
+    border, test = _borders(count, held_out)
+    if not _long_enough(count, held_out):
         raise ArgumentError(
             "held_out",
-            wanted=f"at least {_LEAST} steps to learn from, to validate and to test",
-            got=f"{held_out} of {count} steps",
+            wanted=f"at least {_needed(held_out)} steps: with {held_out:g} of them held out, "
+            f"{_LEAST} each to learn from, to validate and to test",
+            got=str(count),
             remedy="Use a longer series, or hold another share out.",
         )
     if not series.seen[border:test].any():
@@ -111,8 +128,7 @@ def _best_difference(series: Series, parts: Split, season: int, horizon: int) ->
     errors: dict[int, float] = {}
     for lag in sorted({0, 1, season if season > 1 else 0}):
         history = History.fitted(series, parts.border, lag)
-        lags = num_lags(season, parts.border)
-        method = of_each(history, lambda part, lags=lags: linear(part, parts.border, lags))
+        method = linear_of_each(history, parts.border, season)
         found = backtest(
             history,
             {"linear": method},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ostinato import detach, unroll
 from ostinato._judging import judging
+from ostinato.conclusion import Table
 from ostinato.data.series import Series
 from ostinato.data.windows import SeriesData, SeriesSettings, Window, WindowSettings
 from ostinato.series.backtest import backtest, seasonal_error
@@ -29,8 +29,8 @@ _PLACES = 30
 _WARM_UP = 2000
 # Lines of the samples shown while training.
 _SHOWN = 12
-# Columns of the samples.
-_COLUMNS = 8
+# Columns that a sample shows, each beside the truth: so many are read on a screen.
+_WIDE = 4
 
 
 @final
@@ -39,7 +39,7 @@ class SeriesTask:
 
     Has the shape of `ostinato.train.Task`. The steps are in three parts, in the order of time:
     training (with it, the scale), validation (the best weights, the widths of intervals), test
-    (the final figures). ``folder`` is where pictures go, if anywhere.
+    (the final figures).
     """
 
     name = "series"
@@ -54,9 +54,8 @@ class SeriesTask:
         windows: WindowSettings | None = None,
         *,
         seed: int = 0,
-        folder: Path | None = None,
     ) -> None:
-        self.model, self.series, self.seed, self.folder = model, series, seed, folder
+        self.model, self.series, self.seed = model, series, seed
         self.settings = resolve(series, settings or ForecastSettings())
         self.split = split(series, self.settings.held_out)
         lag, count = self.settings.difference or 0, len(series)
@@ -139,14 +138,16 @@ class SeriesTask:
         origin = np.array([self.split.test - horizon])
         said = running_free(self.model)(self.history, origin, horizon)[:, 0]
         truth = self.history.truth(origin, horizon)[:, 0]
-        names = self.series.columns[:_COLUMNS]
-        lines = ["\t".join(["time", *(f"{name}\t(true)" for name in names)])]
+        names = self.series.columns[:_WIDE]
+        heads = ["time", *(head for name in names for head in (name, "(true)"))]
+        rows: list[list[str | float]] = []
         for ahead in np.unique(np.linspace(0, horizon - 1, min(horizon, _SHOWN)).astype(int)):
-            pairs = zip(said[ahead][:_COLUMNS], truth[ahead][:_COLUMNS], strict=True)
-            numbers = [f"{value:.5g}\t({true:.5g})" for value, true in pairs]
+            pairs = zip(said[ahead, :_WIDE], truth[ahead, :_WIDE], strict=True)
+            numbers = [cell for value, true in pairs for cell in (value, f"({true:.5g})")]
             time = self.series.tell(self.series.times[origin[0] + ahead])
-            lines.append("\t".join([time, *numbers]))
-        return "\n".join(lines)
+            rows.append([time, *numbers])
+        others = len(self.series.columns) - _WIDE
+        return str(Table(heads, rows)) + (f"\nand {others:,} columns more" if others > 0 else "")
 
 
 def _squared_error(ys: Tensor, targets: Tensor, wanted: Tensor) -> Tensor:

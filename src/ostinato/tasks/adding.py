@@ -19,20 +19,21 @@ from ostinato.tasks.recipe import DrawnSettings, Recipe
 class AddingSettings(DrawnSettings):
     """The problem of MinPy's tutorial, by default."""
 
-    length: int = setting(30, "Numbers T in a sequence.", least=2)
+    num_steps: int = setting(30, "Numbers T in a sequence.", least=2)
     high: float = setting(1.0, "Numbers are uniform between 0 and this.", least=0)
 
 
 @within_memory("num_train", "data")
 def problem(settings: AddingSettings, source: Path | None, folder: Path) -> Problem:
     """Always saying the mean leaves high² / 6: 0.1667 (0.1767 in MinPy's figure)."""
-    drawn = adding(settings.count, settings.length, high=settings.high, seed=settings.data_seed)
+    drawn = adding(settings.count, settings.num_steps, high=settings.high, seed=settings.data_seed)
     samples, border = Samples.of(drawn), settings.num_train
     return Problem(
         samples[:border],
         samples[border:],
         Regression(),
-        f"{border:,} sequences of {settings.length} numbers and {settings.num_held_out:,} held out",
+        f"{border:,} sequences of {settings.num_steps} numbers and {settings.num_held_out:,} held "
+        "out",
     )
 
 

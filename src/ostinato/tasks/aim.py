@@ -126,6 +126,15 @@ class Classification:
         pairs = samples.targets[rows] * self.outputs + outputs.argmax(-1)[rows]
         return torch.bincount(pairs, minlength=self.outputs**2).view(self.outputs, -1)
 
+    def by_label(self, matrix: Tensor) -> Tensor:
+        """Precision, recall and F1 [C, 3] of each label by its confusion matrix [C, C].
+
+        NaN where a label was neither said nor true.
+        """
+        right = matrix.diagonal().double()
+        said, true = matrix.sum(0), matrix.sum(1)
+        return torch.stack([right / said, right / true, 2 * right / (said + true)], dim=1)
+
     def words(self, outputs: Tensor) -> list[str]:
         """The likeliest labels."""
         return [self.labels[place] for place in outputs.argmax(-1).tolist()]

@@ -22,15 +22,15 @@ class CopySettings(DrawnSettings):
 
     gap: int = setting(20, "Steps of silence between the symbols and their copy.", least=1)
     symbols: int = setting(8, "Different symbols.", least=1, bound=10_000)
-    length: int = setting(5, "Symbols to be copied.", least=1)
+    num_copied: int = setting(5, "Symbols to be copied.", least=1)
 
 
 @within_memory("num_train", "data")
 def problem(settings: CopySettings, source: Path | None, folder: Path) -> Problem:
     """Accuracy counts the copied part only; the silence before it is easy."""
-    gap, symbols, length = settings.gap, settings.symbols, settings.length
+    gap, symbols, length = settings.gap, settings.symbols, settings.num_copied
     drawn = copy_memory(
-        settings.count, gap, symbols=symbols, length=length, seed=settings.data_seed
+        settings.count, gap, symbols=symbols, num_copied=length, seed=settings.data_seed
     )
     samples, border = Samples.of(drawn), settings.num_train
     labels = (*map(str, range(symbols)), ".", ":")

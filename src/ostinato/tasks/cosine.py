@@ -14,6 +14,7 @@ from ostinato.data import Batch, BatchSettings, Samples
 from ostinato.data.memory import check_memory
 from ostinato.data.problems import cosine
 from ostinato.data.settings import Settings, setting
+from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Regression
 from ostinato.tasks.drawing import FAINT, OURS, TRUTH, picture
 from ostinato.tasks.model import SequenceModel, SupervisedModelSettings
@@ -44,6 +45,13 @@ def problem(settings: CosineSettings, source: Path | None, folder: Path) -> Prob
     check_memory("num_values", taken, "data")
     values = torch.from_numpy(cosine(settings.num_values, settings.end).values[:, 0]).float()
     border = round((1 - settings.held_out) * len(values))
+    if border <= settings.window:
+        raise ArgumentError(
+            "window",
+            wanted=f"fewer than the {border} values to learn from",
+            got=str(settings.window),
+            remedy="Use more values (`num_values`), or a shorter window.",
+        )
     # the first values of the held-out windows end the training part
     parts = values[:border], values[border - settings.window :]
     train, held_out = (_windows(part, settings.window) for part in parts)

@@ -32,6 +32,8 @@ from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 
+# The files of what is read, and what is in the second.
+ENCODING, _SAMPLES = "encoding.json", "samples.safetensors"
 _PARTS, _FIELDS = ("train", "held_out"), ("steps", "lengths", "targets")
 # Without a file: sequences, steps of each, classes, and the share that is held out.
 _COUNT, _STEPS, _CLASSES, _HELD_OUT = 5000, 10, 7, 0.2
@@ -39,14 +41,14 @@ _COUNT, _STEPS, _CLASSES, _HELD_OUT = 5000, 10, 7, 0.2
 
 def classify(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
     """A file, a folder in the layout of Sentiment140, or sequences drawn from pools."""
-    if source is None and not _kept(folder).is_dir():
+    if source is None and not (_kept(folder) / _SAMPLES).is_file():
         return pools()
     return _kept_problem(settings, source, folder, per_step=False)
 
 
 def tag(settings: LabelledSettings, source: Path | None, folder: Path) -> Problem:
     """A file with a label for each step."""
-    if source is None and not _kept(folder).is_dir():
+    if source is None and not (_kept(folder) / _SAMPLES).is_file():
         raise ArgumentError(
             "FILE",
             wanted="a table with a label for each step",
@@ -64,7 +66,8 @@ def pools() -> Problem:
     names = tuple(map(str, range(_CLASSES)))
     encoding = Encoding(Vocabulary(names), None, names)
     made = _problem(Labelled(encoding, train, held_out))
-    return replace(made, summary=f"{made.summary}, drawn from pools")
+    # what is drawn may come twice
+    return replace(made, summary=f"{made.summary}, drawn from pools", remarks=tuple)
 
 
 def _problem(data: Labelled) -> Problem:
@@ -76,42 +79,61 @@ def _problem(data: Labelled) -> Problem:
         data.summary(),
         tokens=len(vocabulary) if vocabulary else 0,
         encoding=data.encoding,
+        remarks=data.remarks,
     )
+
+
+def keep_encoding(folder: Path, encoding: Encoding) -> None:
+    """Keep what a model knows, its words and labels, in the folder of a run before it reads."""
+    _kept(folder).mkdir()
+    write_json(_kept(folder) / ENCODING, encoding.as_dict())
 
 
 def _kept_problem(
     settings: LabelledSettings, source: Path | None, folder: Path, *, per_step: bool
 ) -> Problem:
     """What the folder keeps; at first the file, which is then kept in the folder."""
-    kept, reader = _kept(folder), Reader(settings)
-    if not kept.is_dir():
+    kept, reader, cut = _kept(folder), Reader(settings), Labelled.cut
+    if not (kept / _SAMPLES).is_file():
         assert source is not None
-        data = _read(settings, source, reader, per_step=per_step)
-        kept.mkdir()
-        write_json(kept / "encoding.json", data.encoding.as_dict())
+        known = _kept_encoding(kept) if kept.is_dir() else None
+        data = _read(settings, source, known, reader, per_step=per_step)
+        cut = data.cut
+        kept.mkdir(exist_ok=True)
+        write_json(kept / ENCODING, data.encoding.as_dict())
         tensors = {
             f"{part}.{name}": getattr(samples, name).contiguous()
             for part, samples in zip(_PARTS, (data.train, data.held_out), strict=True)
             for name in _FIELDS
         }
-        with atomic(kept / "samples.safetensors") as file:
+        with atomic(kept / _SAMPLES) as file:
             file.write(require("safetensors.torch", "train").save(tensors))
-    made = _problem(_load(kept, per_step=per_step))
+    made = _problem(replace(_load(kept, per_step=per_step), cut=cut))
     return replace(made, read={**reader.decided.given(), **reader.found}, said=reader.said)
 
 
-def _read(settings: LabelledSettings, source: Path, reader: Reader, *, per_step: bool) -> Labelled:
+def _read(
+    settings: LabelledSettings,
+    source: Path,
+    known: Encoding | None,
+    reader: Reader,
+    *,
+    per_step: bool,
+) -> Labelled:
     if per_step or not (source / SENTIMENT140).is_file():
-        return read_labelled(source, settings, per_step=per_step, reader=reader)
+        return read_labelled(source, settings, per_step=per_step, encoding=known, reader=reader)
     tweets = read_sentiment140(source)
     return Labelled(Encoding(tweets.vocabulary, None, MOODS), tweets.train, tweets.held_out)
 
 
+def _kept_encoding(kept: Path) -> Encoding:
+    path = kept / ENCODING
+    return Encoding.from_dict(read_json(path, "the encoding of sequences"), str(path))
+
+
 def _load(kept: Path, *, per_step: bool) -> Labelled:
-    path = kept / "encoding.json"
-    encoding = Encoding.from_dict(read_json(path, "the encoding of sequences"), str(path))
-    path = kept / "samples.safetensors"
-    tensors = _tensors(path)
+    path = kept / _SAMPLES
+    encoding, tensors = _kept_encoding(kept), _tensors(path)
 
     def samples(part: str) -> Samples:
         steps, lengths, targets = (tensors[f"{part}.{name}"] for name in _FIELDS)

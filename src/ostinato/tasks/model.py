@@ -10,9 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato import BiSequencer, Explanation, explain, last, unroll
+from ostinato import BiSequencer, Explanation, NormPenalty, Stack, explain, last, unroll
 from ostinato.cell import Cell
-from ostinato.cell_names import INITS, initial_weights, make_cell, output_size
+from ostinato.cell_names import (
+    INIT_HELP,
+    INITS,
+    NORM_PENALTY_HELP,
+    draw_as_minpy,
+    make_layer,
+    output_size,
+)
 from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.tasks.problem import Problem
@@ -43,11 +50,14 @@ class SupervisedModelSettings(CellSettings):
         bound=1_000_000,
     )
     dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
+    norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
     layer_norm: bool = setting(False, "Normalise the gates of the cell.")
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
+    init: str = setting("orthogonal", INIT_HELP, choices=INITS)
+    biases: int = setting(
+        2,
+        "Biases of each gate of lstm, gru and elman: 2 as in torch, 1 as in papers.",
+        least=1,
+        most=2,
     )
 
 
@@ -98,6 +108,9 @@ class SequenceModel(nn.Module):
         ways = 2 if settings.direction == "both" else 1
         self.width = output_size(_cell(width, settings), width)
         self.readout = nn.Linear(ways * self.width, outputs)
+        if settings.init == "xavier":
+            draw_as_minpy(self.readout.weight)
+            draw_as_minpy(self.readout.bias)
 
     def forward(self, xs: Tensor, lengths: Tensor | None = None) -> Tensor:
         ys = self._embedded(xs)
@@ -155,7 +168,13 @@ def _layers(width: int, settings: SupervisedModelSettings) -> Iterator[nn.Module
 
 
 def _cell(width: int, settings: SupervisedModelSettings) -> Cell:
-    options = initial_weights(settings.cell, settings.init)
-    if settings.layer_norm:
-        options["layer_norm"] = True
-    return make_cell(settings.cell, width, settings.size, **options)
+    options = {"layer_norm": True} if settings.layer_norm else {}
+    cell = make_layer(
+        settings.cell,
+        width,
+        settings.size,
+        init=settings.init,
+        biases=settings.biases,
+        **options,
+    )
+    return Stack(cell, NormPenalty(settings.norm_penalty)) if settings.norm_penalty else cell

@@ -27,7 +27,8 @@ class Problem:
     ``tokens`` counts the ids that steps are; 0 where steps are numbers. ``encoding`` is how files
     of the user become samples; None where there are none. ``read`` and ``said`` are what was
     decided about a file when it was read, as settings and in words. ``loss`` is what training makes
-    small where that is more than the aim's loss of the outputs.
+    small where that is more than the aim's loss of the outputs. ``remarks`` tells what a reader of
+    the figures should know of the data.
     """
 
     train: Samples
@@ -40,6 +41,7 @@ class Problem:
     said: Sequence[str] = ()
     report: Report | None = None
     loss: Loss | None = None
+    remarks: Callable[[], Sequence[str]] = tuple
 
     @property
     def inputs(self) -> int:
@@ -48,4 +50,4 @@ class Problem:
 
     def on(self, samples: Samples) -> Problem:
         """The same problem, to be judged by other samples."""
-        return replace(self, held_out=samples, report=None)
+        return replace(self, held_out=samples, report=None, remarks=tuple)

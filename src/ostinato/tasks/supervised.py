@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -10,13 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ostinato._judging import judging
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion, Table
 from ostinato.data import Batch, Batches, BatchSettings, Samples
+from ostinato.data.batches import side_by_side
 from ostinato.tasks.aim import Classification, tell
 from ostinato.tasks.problem import Problem
 from ostinato.typing import State
 
-# Sequences of one forward call when nothing is learned.
-_ROWS = 500
+# Sequences of one forward call when nothing is learned, and their steps with padding.
+_ROWS, _STEPS = 500, 200_000
 # Held-out sequences that are shown as a sample, and the most labels of a printed matrix.
 _SHOWN, _LABELS = 8, 20
 _CORNER = "true, said"
@@ -40,9 +43,8 @@ class SupervisedTask:
         batches: BatchSettings | None = None,
         *,
         seed: int = 0,
-        folder: Path | None = None,
     ) -> None:
-        self.name, self.model, self.problem, self.folder = name, model, problem, folder
+        self.name, self.model, self.problem = name, model, problem
         self.made = Batches(problem.train, batches, seed=seed)
         self.curve = problem.aim.curve
         self.device = next(model.parameters()).device
@@ -91,22 +93,35 @@ class SupervisedTask:
         """What the model says of a few held-out samples, beside the truth."""
         return compare(self.model, self.problem, self.problem.held_out[:_SHOWN])
 
-    def conclude(self) -> tuple[dict[str, Any], str]:
-        """All figures of the model, and what to tell of them; pictures go to the folder."""
+    def conclude(self, folder: Path | None = None) -> Conclusion:
+        """All figures of the model, and what to tell of them; pictures go to a folder."""
         outputs, baseline = self.outputs(), self.baseline()
         figures: dict[str, Any] = self.problem.aim.figures(outputs, self.problem.held_out)
         said = f"held-out {tell(figures)}\nwho always says the same: {tell(baseline)}"
         figures |= {f"baseline_{name}": value for name, value in baseline.items()}
         if self.problem.report is not None:
-            further = dict(self.problem.report(self.model, self.folder))
+            with stage("drawing and telling more"):
+                further = dict(self.problem.report(self.model, folder))
             said += "".join(f"\n{name.replace('_', ' ')}: {v:.5g}" for name, v in further.items())
             figures |= further
+        said += _no_better(figures, baseline)
+        parts: list[str | Table] = [said]
         if isinstance(self.problem.aim, Classification):
             matrix = self.problem.aim.confusion(outputs, self.problem.held_out)
-            figures["confusion"] = matrix.tolist()
-            figures["labels"] = list(self.problem.aim.labels)
-            said += f"\n\n{tell_confusion(matrix, self.problem.aim.labels)}"
-        return figures, f"{said}\n\n{self.sample(0)}\n"
+            more, tables = tell_labels(matrix, self.problem.aim)
+            figures, parts = figures | more, [*parts, *tables]
+        return Conclusion(figures, parts, self.sample(0), self.problem.remarks())
+
+
+def _no_better(figures: Mapping[str, float], baseline: Mapping[str, float]) -> str:
+    """In which figures a model is no better than who always says the same; nothing for none."""
+    worse = {"loss": not figures["loss"] < baseline["loss"]}
+    if "accuracy" in figures:
+        worse["accuracy"] = not figures["accuracy"] > baseline["accuracy"]
+    if all(worse.values()):
+        return "\nthe model is no better than that"
+    names = {"loss": "cross-entropy", "accuracy": "accuracy"}
+    return "".join(f"\nby {names[n]} the model is no better than that" for n in worse if worse[n])
 
 
 def predict(model: nn.Module, samples: Samples) -> Tensor:
@@ -116,13 +131,14 @@ def predict(model: nn.Module, samples: Samples) -> Tensor:
     something draws the same each time.
     """
     device, found = next(model.parameters()).device, list[Tensor]()
-    with judging(model):
+    with judging(model), stage("measuring", len(samples), "sequences") as done:
         torch.manual_seed(0)
-        for rows in torch.arange(len(samples)).split(_ROWS):
+        for rows in side_by_side(samples.lengths, _ROWS, _STEPS):
             batch = samples.take(rows).to(device)
             ys = model(batch.xs, batch.lengths)
             # step after step of one row, then the next
             found.append(ys.transpose(0, 1)[batch.mask.T] if ys.dim() == 3 else ys)
+            done.advance(len(rows))
         return torch.cat(found).cpu()
 
 
@@ -155,19 +171,29 @@ def shown(problem: Problem, samples: Samples) -> list[str]:
     ]
 
 
-def tell_confusion(matrix: Tensor, labels: tuple[str, ...]) -> str:
+def tell_labels(matrix: Tensor, aim: Classification) -> tuple[dict[str, Any], list[Table | str]]:
+    """Figures and tables of each label by the confusion matrix [C, C]; no number is None there."""
+    scores = aim.by_label(matrix)
+    count = matrix.sum(1)
+    names = ("precision", "recall", "f1")
+    figures: dict[str, Any] = {"macro_f1": scores[count > 0, 2].nanmean().item()}
+    for name, column in zip(names, scores.T.tolist(), strict=True):
+        figures[name] = [None if value != value else value for value in column]
+    figures |= {"confusion": matrix.tolist(), "labels": list(aim.labels)}
+    # of many labels those that are told apart worst
+    places = scores[:, 2].nan_to_num(2).argsort(stable=True)[:_LABELS].sort().values.tolist()
+    rows = [[aim.labels[n], *scores[n].tolist(), str(count[n].item())] for n in places]
+    table = Table(["label", *names, "held out"], rows, "labels")
+    return figures, [tell_confusion(matrix, aim.labels), table]
+
+
+def tell_confusion(matrix: Tensor, labels: tuple[str, ...]) -> Table | str:
     """A confusion matrix as a table, a row for each true label; or the worst pairs of many."""
     if len(labels) > _LABELS:
         return _worst(matrix, labels)
     cells = [[str(number) for number in row] for row in matrix.tolist()]
-    width = max(len(text) for text in [*labels, *(text for row in cells for text in row)])
-    first = max(len(_CORNER), width)
-    head = f"{_CORNER:>{first}}  " + " ".join(f"{label:>{width}}" for label in labels)
-    rows = (
-        f"{label:>{first}}  " + " ".join(f"{text:>{width}}" for text in row)
-        for label, row in zip(labels, cells, strict=True)
-    )
-    return "\n".join([head, *rows])
+    rows = [[label, *row] for label, row in zip(labels, cells, strict=True)]
+    return Table([_CORNER, *labels], rows, "confusion")
 
 
 def _worst(matrix: Tensor, labels: tuple[str, ...]) -> str:

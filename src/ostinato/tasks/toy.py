@@ -110,7 +110,7 @@ TOY = Recipe(
     "--batch-size 32 --lr 0.2 --epochs 5.",
     ToySettings(),
     problem,
-    SupervisedModelSettings(cell="elman", size=26, init="torch"),
+    SupervisedModelSettings(cell="elman", size=26, init="torch", biases=1),
     BatchSettings(batch_size=20, last="drop"),
     {
         "epochs": 20,

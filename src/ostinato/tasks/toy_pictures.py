@@ -57,7 +57,7 @@ def _draw_examples(axes: Any, noise: float) -> None:
 
 
 def _draw_likeness(axes: Any, steps: int, noise: float, name: str) -> None:
-    values = inverse_grid(100, steps=steps).xs[..., 0].T  # [100, steps]
+    values = inverse_grid(100, num_steps=steps).xs[..., 0].T  # [100, steps]
     drawn = torch.randn(values.shape, generator=torch.Generator().manual_seed(0))
     axes.imshow(likeness(values + noise * drawn).numpy(), extent=(0, 10, 0, 10), origin="lower")
     axes.grid(visible=False)

@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Normal, Uniform
 from ostinato import Explanation, Recurrent, Stack, explain
 from ostinato.attention import ClassReward, RecurrentAttention, Reinforce, Sample, glimpse
 from ostinato.cell import Cell
-from ostinato.cell_names import initial_weights, make_cell, output_size
+from ostinato.cell_names import make_layer, output_size
 from ostinato.data import Batch
 from ostinato.data.memory import within_memory
 from ostinato.data.settings import setting
@@ -191,7 +191,8 @@ class Locator(nn.Module):
         super().__init__()
         self.mean = nn.Sequential(nn.Linear(hidden, 2), nn.Hardtanh())
         # from -1 to 1 it is 2, of which std is a share
-        normal = partial(Normal, scale=2 * settings.std)
+        # what is no finite number is found in the loss, and told of there
+        normal = partial(Normal, scale=2 * settings.std, validate_args=False)
         learned = settings.look == "learned"
         self.draw = Reinforce(
             normal if learned else anywhere, stochastic=settings.stochastic or not learned
@@ -201,7 +202,9 @@ class Locator(nn.Module):
 
     def forward(self, h: Tensor) -> Sample:
         value, log_prob = self.draw(self.mean(h))
-        return Sample(value.clamp(-1, 1) * value.new_tensor(self.reach), log_prob)
+        # no image has a place that is no number; the loss, which is none then either, tells of it
+        place = value.nan_to_num(0.0).clamp(-1, 1)
+        return Sample(place * value.new_tensor(self.reach), log_prob)
 
 
 def anywhere(mean: Tensor) -> Distribution:
@@ -216,7 +219,7 @@ def _cell(settings: VisualAttentionSettings) -> Cell:
         # a ReLU network that remembers at first (Le, Jaitly and Hinton 2015)
         nn.init.eye_(feedback.weight)
         return Recurrent(size, nn.Linear(width, size), feedback, nn.ReLU())
-    return make_cell(settings.cell, width, size, **initial_weights(settings.cell, "orthogonal"))
+    return make_layer(settings.cell, width, size)
 
 
 def _images(xs: Tensor) -> Tensor:

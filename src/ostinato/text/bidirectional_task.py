@@ -53,7 +53,7 @@ class BidirectionalTask:
                 "bptt",
                 wanted="windows of at least 2 tokens, each told from the others",
                 got=str(self.columns.steps),
-                remedy="Give a larger bptt, or more text.",
+                remedy="Give a larger `bptt`, or more text.",
             )
 
     def __len__(self) -> int:
@@ -84,10 +84,12 @@ class BidirectionalTask:
         found = evaluate_both_ways(self.model, tokens, characters, window=self.window)
         return found.figures()
 
-    def evaluate(self, part: str = "held_out") -> PseudoEvaluation:
+    def evaluate(self, part: str = "held_out", *, workers: int = 1) -> PseudoEvaluation:
         """The figures of all of ``"held_out"`` or, where the corpus has one, of ``"test"``."""
         tokens, characters = self.corpus.part(part)
-        return evaluate_both_ways(self.model, tokens, characters, window=self.window)
+        return evaluate_both_ways(
+            self.model, tokens, characters, window=self.window, workers=workers
+        )
 
     def sample(self, step: int) -> str:
         """A held-out passage, and below it what the model says of each token of it."""

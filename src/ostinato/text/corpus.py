@@ -54,9 +54,17 @@ class CorpusSettings(Settings):
         "Words seen less often than this become <unk>; by default 2, and 1 for spaced text.",
         least=1,
     )
-    held_out: float = setting(
-        0.1, "Share of the characters, at the end, that is held out.", least=0.001, below=1
+    held_out: float | None = setting(
+        None,
+        "Share of the characters, at the end, that is held out; by default a tenth, and at most "
+        "two million.",
+        least=0.001,
+        below=1,
     )
+
+
+# What is held out where nobody says it: of a very long text no more than tells models apart.
+_SHARE, _MOST = 0.1, 2_000_000
 
 
 class Mark(enum.Enum):
@@ -181,22 +189,24 @@ class Corpus:
         settings: CorpusSettings | None = None,
         *,
         folder: Path | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> Corpus:
         """Read documents (by default `default_text`) as a stream, and write their tokens.
 
         As `Parts` they say what to learn from, what to hold out, and what to test on. The
-        vocabulary is that of the training part. The files go to ``folder``; without one, to a
-        temporary folder that lives as long as the corpus. Raises ArgumentError for what is no
-        document, for a text that is too short to be split, and for an empty part.
+        vocabulary is that of the training part, or of a ``tokenizer`` that is given. The files go
+        to ``folder``; without one, to a temporary folder that lives as long as the corpus. Raises
+        ArgumentError for what is no document, for a text that is too short to be split, and for an
+        empty part.
         """
         parts = _parts(default_text() if documents is None else documents)
         settings = settings or CorpusSettings()
         if folder is not None:
-            _write(parts, settings, folder)
+            _write(parts, settings, folder, tokenizer)
             return cls(folder)
         folder = Path(tempfile.mkdtemp(prefix="ostinato-"))
         try:
-            _write(parts, settings, folder)
+            _write(parts, settings, folder, tokenizer)
             corpus = cls(folder)
         except BaseException:
             shutil.rmtree(folder)
@@ -261,16 +271,19 @@ def _parts(documents: Document | Sequence[Document] | Parts) -> Parts:
     return Parts(found)
 
 
-def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
+def _write(
+    parts: Parts, settings: CorpusSettings, folder: Path, tokenizer: Tokenizer | None
+) -> None:
     train, held_out, test = _count(parts, settings.held_out)
     border = None if parts.held_out else train
-    seen = takewhile(_before_border, mark(parts.train, border))
-    tokenizer = train_tokenizer(
-        (item for item in seen if isinstance(item, str)),
-        settings.level,
-        vocabulary=settings.vocabulary,
-        min_frequency=settings.min_frequency,
-    )
+    if tokenizer is None:
+        seen = takewhile(_before_border, mark(parts.train, border))
+        tokenizer = train_tokenizer(
+            (item for item in seen if isinstance(item, str)),
+            settings.level,
+            vocabulary=settings.vocabulary,
+            min_frequency=settings.min_frequency,
+        )
     items = mark_parts(parts, border)
     with TokenWriter(folder / "tokens.npy", tokenizer.size) as writer:
         appender = _Appender(writer, tokenizer)
@@ -291,7 +304,7 @@ def _write(parts: Parts, settings: CorpusSettings, folder: Path) -> None:
     write_json(folder / "corpus.json", asdict(counts))
 
 
-def _count(parts: Parts, share: float) -> tuple[int, int, int]:
+def _count(parts: Parts, share: float | None) -> tuple[int, int, int]:
     """The characters of each part; a share of the first where nothing else is held out."""
     train, held_out, test = (count(documents) for documents in parts)
     for use, documents, characters in (
@@ -303,7 +316,8 @@ def _count(parts: Parts, share: float) -> tuple[int, int, int]:
                 source_name(documents), wanted=f"a text to {use}", got="no character"
             )
     if not parts.held_out:
-        held_out = max(1, round(train * share))
+        wanted = round(train * share) if share else min(round(train * _SHARE), _MOST)
+        held_out = max(1, wanted)
         train -= held_out
     if train < 1:
         raise ArgumentError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ostinato import (
     HeldDropout,
+    NormPenalty,
     RecurrentDropout,
     Residual,
     Stack,
@@ -20,7 +21,7 @@ from ostinato import (
     unroll,
 )
 from ostinato.cell import Cell
-from ostinato.cell_names import initial_weights, make_cell, output_size
+from ostinato.cell_names import draw_as_minpy, make_layer, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.criteria import NCELoss
 from ostinato.data.memory import check_layers, within_memory
@@ -173,10 +174,8 @@ def draw_uniform(model: nn.Module, output: Output, bound: float | None) -> None:
 
 
 def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell, int]:
-    options = initial_weights(settings.cell, settings.init)
-    if settings.layer_norm:
-        options["layer_norm"] = True
-    cell = make_cell(settings.cell, width, settings.size, **options)
+    options = {"layer_norm": True} if settings.layer_norm else {}
+    cell = make_layer(settings.cell, width, settings.size, init=settings.init, **options)
     if settings.recurrent_dropout:
         cell = RecurrentDropout(cell, settings.recurrent_dropout)
     if settings.zoneout:
@@ -184,6 +183,8 @@ def _layer(settings: ModelSettings, width: int, *, residual: bool) -> tuple[Cell
     if settings.weight_drop:
         # outermost, so that the weights are dropped once a piece and not at every step
         cell = WeightDrop(cell, settings.weight_drop)
+    if settings.norm_penalty:
+        cell = Stack(cell, NormPenalty(settings.norm_penalty))
     out = output_size(cell, width)
     return (Residual(cell) if residual else cell), out
 
@@ -197,7 +198,10 @@ def _dropout(settings: ModelSettings, p: float, width: int) -> nn.Module:
 
 def _linear(settings: ModelSettings, width: int, vocabulary: int) -> nn.Linear:
     output = nn.Linear(width, vocabulary)
-    if settings.init != "torch":
+    if settings.init == "xavier":
+        draw_as_minpy(output.weight)
+        draw_as_minpy(output.bias)
+    elif settings.init != "torch":
         nn.init.xavier_uniform_(output.weight)
         nn.init.zeros_(output.bias)
     return output

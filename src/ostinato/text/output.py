@@ -124,5 +124,5 @@ def _check_cutoffs(cutoffs: list[int], width: int, vocabulary: int) -> None:
             "cutoffs",
             wanted=f"at least {least} features for {len(cutoffs)} groups of rare tokens",
             got=f"a size of {width}",
-            remedy="Give fewer cutoffs, a larger size, or use the output softmax.",
+            remedy="Give fewer `cutoffs`, a larger `size`, or use `output=softmax`.",
         )

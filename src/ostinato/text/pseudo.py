@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,16 @@ import torch
 from torch import Tensor
 
 from ostinato._judging import judging
+from ostinato._stages import stage
 from ostinato.text import evaluation
 from ostinato.text.bidirectional import BidirectionalModel
-from ostinato.text.evaluation import check_tokens, perplexity, sum_losses, take_ids
+from ostinato.text.evaluation import (
+    check_tokens,
+    in_workers,
+    perplexity,
+    sum_losses,
+    take_ids,
+)
 
 # Windows of one forward call, where their scores do not need more memory than in `evaluation`.
 _WINDOWS = 64
@@ -54,23 +60,36 @@ class PseudoEvaluation:
 
 
 def evaluate_both_ways(
-    model: BidirectionalModel, tokens: np.ndarray, characters: int, *, window: int
+    model: BidirectionalModel,
+    tokens: np.ndarray,
+    characters: int,
+    *,
+    window: int,
+    workers: int = 1,
 ) -> PseudoEvaluation:
     """Tell each of tokens[1:] from all others of a window; every token counts once.
 
     Windows of ``window`` tokens overlap by half: counted are those of the middle, so that each
-    has at least a fourth of a window on either side, where the text has as much. The random state
-    and the training mode of the model are left as they were. Raises ArgumentError for fewer than
+    has at least a fourth of a window on either side, where the text has as much. On a CPU,
+    ``workers`` of them take 64 windows each at a time. The random state and the training mode of
+    the model are left as they were. Raises ArgumentError for fewer than
     two tokens.
     """
-    check_tokens(tokens)
+    check_tokens(tokens, characters)
     device = next(model.parameters()).device
-    total = torch.zeros((), dtype=torch.float64, device=device)
-    with judging(model):
-        for ids, there, counted in _windows(tokens, window, model.vocabulary):
+    workers = workers if device.type == "cpu" else 1
+    with judging(model), stage("measuring", len(tokens) - 1, "tokens") as done:
+
+        @torch.inference_mode()
+        def total(begins: range) -> Tensor:
+            ids, there, counted = _windows(tokens, begins, window)
+            done.advance(int(counted.sum()))
             ids = ids.to(device)
-            total += sum_losses(model(ids, mask=there.to(device)), ids, counted.to(device))
-    return PseudoEvaluation(total.item(), len(tokens) - 1, characters)
+            return sum_losses(model(ids, mask=there.to(device)), ids, counted.to(device)).cpu()
+
+        parts = _begins(len(tokens), window, model.vocabulary)
+        nats = torch.stack(in_workers(total, parts, workers)).sum()
+    return PseudoEvaluation(float(nats), len(tokens) - 1, characters)
 
 
 def told_tokens(model: BidirectionalModel, tokens: np.ndarray) -> np.ndarray:
@@ -81,19 +100,20 @@ def told_tokens(model: BidirectionalModel, tokens: np.ndarray) -> np.ndarray:
     return scores[:, 0].argmax(-1).cpu().numpy()
 
 
-def _windows(
-    tokens: np.ndarray, window: int, vocabulary: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _begins(count: int, window: int, vocabulary: int) -> list[range]:
+    """The first token that counts in each window, a forward call's windows together."""
+    size = max(1, min(_WINDOWS, evaluation.SCORES // (window * vocabulary)))
+    # the first token only stands before the others
+    begins = range(1, count, window - 2 * (window // 4))
+    return [begins[first : first + size] for first in range(0, len(begins), size)]
+
+
+def _windows(tokens: np.ndarray, begins: range, window: int) -> tuple[Tensor, Tensor, Tensor]:
     """Ids, whether there is text, and whether the token counts here: [T, windows] each."""
     margin = window // 4
-    stride = window - 2 * margin
     step = np.arange(window)[:, None]
-    middle = (margin <= step) & (step < margin + stride)
-    count = max(1, min(_WINDOWS, evaluation.SCORES // (window * vocabulary)))
-    # the first token only stands before the others
-    begins = range(1, len(tokens), stride)
-    for first in range(0, len(begins), count):
-        place = np.array(begins[first : first + count]) - margin + step
-        there = (place >= 0) & (place < len(tokens))
-        ids = take_ids(tokens, place.clip(0, len(tokens) - 1))
-        yield ids, torch.from_numpy(there), torch.from_numpy(there & middle)
+    middle = (margin <= step) & (step < window - margin)
+    place = np.array(begins) - margin + step
+    there = (place >= 0) & (place < len(tokens))
+    ids = take_ids(tokens, place.clip(0, len(tokens) - 1))
+    return ids, torch.from_numpy(there), torch.from_numpy(there & middle)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ostinato import unroll
 from ostinato._judging import judging
 from ostinato.data.settings import Settings, setting
+from ostinato.errors import DivergedError
 from ostinato.sequence import chunks
 from ostinato.text.model import LanguageModel
 from ostinato.text.tokenizer import BOS, EOS, UNKNOWN, Tokenizer
@@ -147,8 +148,19 @@ def _step(model: LanguageModel, token: int, state: State) -> tuple[Tensor, State
 
 @torch.inference_mode()
 def draw(scores: Tensor, settings: SampleSettings, generator: torch.Generator) -> int:
-    """One token by its scores [V]; never <bos> or <unk>, which stand for no text."""
+    """One token by its scores [V]; never <bos> or <unk>, which stand for no text.
+
+    Raises DivergedError where a score is no finite number.
+    """
     scores = scores.double().cpu().clone()
+    if not scores.isfinite().all():
+        raise DivergedError(
+            "scores",
+            wanted="finite numbers for the next token",
+            got=f"{scores[~scores.isfinite()][0].item()}",
+            remedy="The weights have grown too large: lower `lr`, or clip the gradients "
+            "(`clip=1`).",
+        )
     scores[[BOS, UNKNOWN]] = -torch.inf
     if settings.temperature == 0:
         return int(scores.argmax())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ostinato.cell_names import INITS
+from ostinato.cell_names import INIT_HELP, INITS, NORM_PENALTY_HELP
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 
@@ -47,11 +47,7 @@ class ModelSettings(Settings):
     tied: bool = setting(False, "Use the embedding's weights in the output layer too.")
     residual: bool = setting(False, "Add its input to the output of each layer but the first.")
     layer_norm: bool = setting(False, "Normalise the gates of the cell.")
-    init: str = setting(
-        "orthogonal",
-        "How the recurrent weights of lstm, gru and elman begin; torch: all weights as torch's.",
-        choices=INITS,
-    )
+    init: str = setting("orthogonal", INIT_HELP, choices=INITS)
     uniform: float | None = setting(
         None,
         "Draw all weights and biases from [-u, u], in place of what init says, as older papers do.",
@@ -67,6 +63,7 @@ class ModelSettings(Settings):
     )
     weight_drop: float = setting(0.0, "Dropout of the recurrent weights.", least=0, below=1)
     zoneout: float = setting(0.0, "Share of the state that keeps its old value.", least=0, below=1)
+    norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,7 +72,7 @@ class ModelSettings(Settings):
         if self.recurrent_dropout and self.zoneout:
             raise ArgumentError(
                 "zoneout",
-                wanted="either zoneout or recurrent_dropout",
+                wanted="either `zoneout` or `recurrent_dropout`",
                 got=f"{self.zoneout} and {self.recurrent_dropout}",
                 remedy="Both act on the state; leave one at 0.",
             )
@@ -101,8 +98,8 @@ def _check_tied(settings: ModelSettings) -> None:
         raise ArgumentError(
             "tied",
             wanted="an embedding, whose weights the output layer can use",
-            got="embedding=0, one-hot input",
-            remedy="Give an embedding size or leave tied off.",
+            got="`embedding=0`, one-hot input",
+            remedy="Give a size of the `embedding`, or leave `tied` off.",
         )
     if settings.output != "softmax":
         raise ArgumentError(
@@ -121,7 +118,7 @@ def _check_output(settings: ModelSettings) -> None:
                 name,
                 wanted=f"the output {output}, which it belongs to",
                 got=f"{value} with the output {settings.output}",
-                remedy=f"Choose the output {output}, or leave {name} out.",
+                remedy=f"Choose `output={output}`, or leave `{name}` out.",
             )
     if settings.cutoffs is not None:
         parse_cutoffs(settings.cutoffs)

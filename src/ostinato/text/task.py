@@ -13,7 +13,7 @@ from torch import Tensor
 from ostinato import detach
 from ostinato.data.columns import Columns, ColumnSettings
 from ostinato.text.corpus import Corpus
-from ostinato.text.evaluation import Evaluation, evaluate
+from ostinato.text.evaluation import WARM_UP, Evaluation, evaluate, usual_columns
 from ostinato.text.model import LanguageModel, redraw_masks
 from ostinato.text.sampling import SampleSettings, sample
 from ostinato.typing import State
@@ -21,8 +21,6 @@ from ostinato.typing import State
 # While training, held-out text is measured in columns of about this many tokens, each after so
 # many tokens that warm up its state: a few hundredths of a bit from one pass, many times faster.
 _QUICK, _WARM_UP = 1500, 100
-# At the end, one pass up to this many tokens; only longer texts are cut into columns of it.
-_FULL = 500_000
 # Of a very long held-out text, the part that is measured while training.
 _MOST = 100_000
 # Tokens of the samples shown while training.
@@ -98,14 +96,17 @@ class TextTask:
             warm_up=_WARM_UP,
         ).figures()
 
-    def evaluate(self, part: str = "held_out") -> Evaluation:
+    def evaluate(self, part: str = "held_out", *, workers: int = 1) -> Evaluation:
         """The figures of a part that count: every token once, in one pass of the state.
 
-        ``part`` is ``"held_out"`` or, where the corpus has one, ``"test"``.
+        ``part`` is ``"held_out"`` or, where the corpus has one, ``"test"``. Above half a million
+        tokens the text is cut into columns of 10,000, which so many workers read.
         """
         tokens, characters = self.corpus.part(part)
-        columns = max(1, (len(tokens) - 1) // _FULL)
-        return evaluate(self.model, tokens, characters, columns=columns, warm_up=1000)
+        columns = usual_columns(len(tokens) - 1)
+        return evaluate(
+            self.model, tokens, characters, columns=columns, warm_up=WARM_UP, workers=workers
+        )
 
     def sample(self, step: int) -> str:
         """A text by the model as it is, the same for the same weights, seed and step."""

@@ -22,6 +22,7 @@ from ostinato.train.processes import Processes, split_first, split_rows
 from ostinato.train.profile import Profile, profile
 from ostinato.train.report import JsonLines, Lines, Report, Silent
 from ostinato.train.run import Run
+from ostinato.train.schedule import inverse_decay, linear_decay, stepwise
 from ostinato.train.settings import TrainSettings
 from ostinato.train.solver import Solver
 from ostinato.train.supervised import Supervised
@@ -51,10 +52,13 @@ __all__ = [
     "TrainSettings",
     "check_finite",
     "draw_curves",
+    "inverse_decay",
+    "linear_decay",
     "load_checkpoint",
     "load_weights",
     "profile",
     "save_checkpoint",
     "split_first",
     "split_rows",
+    "stepwise",
 ]

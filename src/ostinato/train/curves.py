@@ -14,6 +14,8 @@ from ostinato.train.run import Run
 _POINTS = 300
 # Where the highest value is more times the lowest than this, the axis is logarithmic.
 _FAR = 30
+# A higher value is drawn as this: the axis of a run that explodes must end at some number.
+_HIGHEST = 1e200
 _TRAINING, _HELD_OUT, _RATE = "#9aa5b1", "#c2410c", "#2563eb"
 
 
@@ -76,9 +78,9 @@ def falls_far(values: Sequence[float]) -> bool:
 
 
 def columns(records: Sequence[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
-    """The steps at which records have a value of this key, and the values."""
+    """The steps at which records have a value of this key, and the values, to be drawn."""
     there = [record for record in records if key in record]
-    return [record["step"] for record in there], [record[key] for record in there]
+    return [record["step"] for record in there], [min(record[key], _HIGHEST) for record in there]
 
 
 def means(steps: Sequence[int], values: Sequence[float]) -> tuple[list[float], list[float]]:

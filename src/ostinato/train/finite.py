@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from ostinato.errors import OstinatoError
-
-
-class DivergedError(OstinatoError, ArithmeticError):
-    """A loss, a weight or a gradient that is no finite number."""
+from ostinato.errors import DivergedError
 
 
 def check_finite(module: nn.Module, *, when: str = "", remedy: str = "") -> None:

@@ -43,14 +43,15 @@ def make_named(folder: Path) -> None:
     """Make this directory. Raises RunError where it is there."""
     try:
         folder.mkdir(parents=True)
-    except FileExistsError as error:
+    # what stands in the way may be the folder itself, or a file in the place of one above it
+    except (FileExistsError, NotADirectoryError) as error:
         is_run = (folder / "config.json").is_file()
         go_on = command("train --resume", folder)
         remedy = f"To continue that run: {go_on}. " if is_run else ""
         raise RunError(
             "run",
             wanted="the name of a new directory",
-            got=f"{folder}, which exists",
+            got=f"{folder}, which exists" if folder.exists() else f"{folder}, below a file",
             remedy=f"{remedy}Choose another name, or leave it out for the next free number.",
         ) from error
 
@@ -74,12 +75,15 @@ def readable(folder: Path) -> Iterator[None]:
 
 def no_run(folder: Path) -> RunError:
     """The error for a path that is no run, with names that are near."""
+    # of a path within a run, the run may have been meant
+    inside = [path for path in folder.parents if (path / "config.json").is_file()]
     if folder.is_dir():
-        got, remedy = f"{folder}, which has no config.json", ""
+        got, near = f"{folder}, which has no config.json", inside[:1]
+    elif folder.is_file():
+        got, near = f"the file {folder}", inside[:1]
     else:
-        near = near_names(folder)
-        got = f"{folder}, which does not exist"
-        remedy = f"Did you mean {' or '.join(map(str, near))}?" if near else ""
+        got, near = f"{folder}, which does not exist", near_names(folder)
+    remedy = f"Did you mean {' or '.join(map(str, near))}?" if near else ""
     return RunError("run", wanted="the directory of a run", got=got, remedy=remedy)
 
 

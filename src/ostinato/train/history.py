@@ -35,6 +35,11 @@ class Several:
     def __init__(self, *reports: Report) -> None:
         self.reports = reports
 
+    @property
+    def every_step(self) -> bool:
+        """Whether one of them asks for it."""
+        return any(report.every_step for report in self.reports)
+
     def __enter__(self) -> Self:
         for report in self.reports:
             report.__enter__()

@@ -32,13 +32,24 @@ class Journal:
 
     def __init__(self, task: Task, run: Run | None, report: Report, progress: Progress) -> None:
         self._task, self._run, self._report, self._progress = task, run, report, progress
-        self._waiting: list[tuple[dict[str, Any], Tensor, Tensor]] = []
+        self._waiting: list[tuple[dict[str, Any], Tensor, Tensor, bool]] = []
         self._began = time.perf_counter() - progress.seconds
         self._recent = deque([(progress.seconds, progress.units)], maxlen=_WINDOW)
         self._flushed = time.perf_counter()
 
-    def step(self, loss: Tensor, norm: Tensor, lr: float, held_out: Mapping[str, float]) -> None:
-        """Note a step: its loss and gradient norm (scalars), and held-out figures if there are."""
+    def step(
+        self,
+        loss: Tensor,
+        norm: Tensor,
+        lr: float,
+        held_out: Mapping[str, float],
+        *,
+        logged: bool = True,
+    ) -> None:
+        """Note a step: its loss and gradient norm (scalars), and held-out figures if there are.
+
+        What is not ``logged`` is for a report that asks for every step.
+        """
         now, progress = time.perf_counter(), self._progress
         progress.seconds = now - self._began
         record: dict[str, Any] = {
@@ -50,8 +61,8 @@ class Journal:
             f"{self._task.unit}_per_second": round(self._speed()),
         }
         record |= {f"held_out_{name}": value for name, value in held_out.items()}
-        self._waiting.append((record, loss, norm))
-        if held_out or now - self._flushed > _PATIENCE:
+        self._waiting.append((record, loss, norm, logged))
+        if held_out or self._report.every_step or now - self._flushed > _PATIENCE:
             self.flush()
 
     def sample(self, text: str) -> None:
@@ -66,10 +77,11 @@ class Journal:
         """Hand on all that waits. Raises DivergedError where a figure is no finite number."""
         waiting, self._waiting = self._waiting, []
         self._flushed = time.perf_counter()
-        records = [self._finish(*each) for each in waiting]
+        records = [self._finish(record, loss, norm) for record, loss, norm, _ in waiting]
         sound = list(takewhile(_is_finite, records))
-        if sound and self._run is not None:
-            self._run.append(self._run.metrics_path, (json.dumps(each) + "\n" for each in sound))
+        logged = [each for each, (*_, kept) in zip(sound, waiting, strict=False) if kept]
+        if logged and self._run is not None:
+            self._run.append(self._run.metrics_path, (json.dumps(each) + "\n" for each in logged))
         if sound:
             self._report.steps(sound)
         if len(sound) < len(records):
@@ -93,7 +105,7 @@ class Journal:
             name,
             wanted="a finite number",
             got=f"{record[name]} at step {record['step']}",
-            remedy=f"Lower lr, or clip the gradients (clip=1).{where}",
+            remedy=f"Lower `lr`, or clip the gradients (`clip=1`).{where}",
         )
 
 

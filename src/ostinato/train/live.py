@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any, Self, final
 
@@ -11,6 +12,9 @@ from ostinato.train.report import Record, Silent, digits, duration, held_out, lo
 
 # Levels of a bar in a sparkline, from the Unicode block elements.
 _BARS = "▁▂▃▄▅▆▇█"
+
+# Seconds between two pictures.
+_PATIENCE = 0.2
 
 # Steps over which the training loss is averaged, since that of one step is mostly noise.
 _WINDOW = 50
@@ -28,6 +32,7 @@ class Live(Silent):
         self._validations: deque[dict[str, float]] = deque(maxlen=1000)
         self._best: dict[str, float] = {}
         self._sample: tuple[int, str] | None = None
+        self._drawn = 0.0
         # No refreshing thread: it would take time from training and see half a change.
         self._live = require("rich.live", "train").Live(auto_refresh=False, transient=False)
 
@@ -52,7 +57,9 @@ class Live(Silent):
                 if not self._best or figures["loss"] < self._best["loss"]:
                     self._best = figures
         self._record = records[-1]
-        self._redraw()
+        # told of every step, it draws no more often than an eye follows
+        if held_out(self._record) or time.monotonic() - self._drawn > _PATIENCE:
+            self._redraw()
 
     def sample(self, step: int, text: str) -> None:
         """Show the sample below the figures."""
@@ -60,6 +67,7 @@ class Live(Silent):
         self._redraw()
 
     def _redraw(self) -> None:
+        self._drawn = time.monotonic()
         self._live.update(self._panel(), refresh=True)
 
     def _panel(self) -> Any:

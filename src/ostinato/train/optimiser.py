@@ -42,21 +42,28 @@ DECAYS = {"adamw": 0.01}
 """The weight decay where none is given, as in torch; 0 for the others."""
 
 
+def used_rates(settings: Wanted) -> tuple[float, float]:
+    """The learning rate and the weight decay; where they are not set, those of the optimiser."""
+    name, lr, decay = settings.optimiser, settings.lr, settings.weight_decay
+    return (
+        RATES[name] if lr is None else lr,
+        DECAYS.get(name, 0.0) if decay is None else decay,
+    )
+
+
 def make_optimiser(module: nn.Module, settings: Wanted) -> Optimizer:
     """The optimiser of this name over a module, with weight decay on matrices only.
 
     Decay pulls weights to 0, which biases, gains and other vectors have no reason to go to.
     """
-    name, lr, decay = settings.optimiser, settings.lr, settings.weight_decay
-    lr = RATES[name] if lr is None else lr
-    decay = DECAYS.get(name, 0.0) if decay is None else decay
+    lr, decay = used_rates(settings)
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    return OPTIMISERS[name](groups, lr, settings.momentum)
+    return OPTIMISERS[settings.optimiser](groups, lr, settings.momentum)
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:

@@ -192,7 +192,7 @@ def _rows_of(rows: int, number: int, count: int) -> slice:
         "batch_size",
         wanted=f"at least a row for each of {count} processes",
         got=f"a batch of {rows}",
-        remedy="Use larger batches or fewer processes; a last batch may be small: last=drop.",
+        remedy="Use larger batches or fewer processes; a last batch may be small: `last=drop`.",
     )
 
 

@@ -17,6 +17,14 @@ Record = dict[str, Any]
 class Report(Protocol):
     """Shows how a training goes. It is entered while training runs."""
 
+    @property
+    def every_step(self) -> bool:
+        """Whether it is told of each step before the next one begins, so that it can act on it.
+
+        Else steps come together, a few times a second, and only those of ``log_every``.
+        """
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
@@ -36,6 +44,8 @@ class Report(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    every_step: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -131,8 +141,9 @@ def pace(record: Record, total_steps: int, unit: str) -> tuple[float, str]:
 
 
 def digits(value: float) -> str:
-    """A figure for people: three digits after the point, or three that count where it is small."""
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else f"{value:.3g}"
+    """A figure for people: three digits after the point, or three that count where it is small
+    or very large."""
+    return f"{value:.3f}" if 0.1 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

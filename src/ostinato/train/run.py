@@ -114,7 +114,7 @@ class Run:
         run = cls(folder, allow_code=allow_code)
         with readable(folder):
             if not run.config_path.is_file():
-                raise no_run(folder)
+                raise no_run(folder if folder.exists() and folder.name else path)
             refuse_links(folder)
         return run
 

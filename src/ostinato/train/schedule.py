@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, final
 
@@ -28,6 +28,27 @@ class Wanted(Protocol):
 
 ByEpoch = Callable[[float], float]
 """The share of the learning rate by the epochs done: 2.5 in the middle of the third."""
+
+
+def linear_decay(floor: float, saturate: int) -> ByEpoch:
+    """Less by the same amount at each epoch, down to ``floor``, a share, after ``saturate`` epochs.
+
+    Torch rnn's ``--startlr``, ``--minlr`` (here minlr / startlr) and ``--saturate``.
+    """
+    return lambda epochs: max(floor, 1 + (floor - 1) / saturate * int(epochs))
+
+
+def stepwise(table: Mapping[int, float]) -> ByEpoch:
+    """The share that a table has for so many epochs done, or for the last number before; else 1.
+
+    Torch rnn's ``--schedule``, whose epochs count from 1: its {[5]=0.5} is {4: 0.5} here.
+    """
+    return lambda epochs: next((table[n] for n in sorted(table, reverse=True) if n <= epochs), 1.0)
+
+
+def inverse_decay(decay: float) -> ByEpoch:
+    """1 / (1 + k * decay) after k epochs, as Torch's ``nn.StochasticGradient`` has it."""
+    return lambda epochs: 1 / (1 + int(epochs) * decay)
 
 
 def _constant(done: float, final: float) -> float:

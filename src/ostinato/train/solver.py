@@ -11,7 +11,8 @@ from typing import Any, final
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ostinato import _tree
+from ostinato import _tree, penalties
+from ostinato._stages import stage, unshown
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
@@ -120,7 +121,7 @@ class Solver:
         self.processes.agree(self.task.model)
         if self.progress.step == 0 and not self.processes.main:
             self._seed_follower()
-        with Interruption() as interruption, self.report:
+        with Interruption() as interruption, self.report, unshown():
             self.report.start(self.total_steps, self.task.unit)
             if not self.finished:
                 self._train(interruption)
@@ -128,7 +129,8 @@ class Solver:
         if self.finished and self.best.weights:
             self.task.model.load_state_dict(self.best.weights)
         if self.run is not None:
-            draw_curves(self.run, *self.task.curve)
+            with stage(f"drawing {self.run.curves_path.name}"):
+                draw_curves(self.run, *self.task.curve)
         self.processes.wait()  # until the files are there
         return self.finished
 
@@ -150,8 +152,9 @@ class Solver:
                 raise
             validating = self._due(self.settings.validate_every) or self.finished
             figures = self._validate() if validating else {}
-            if validating or self._due(self.settings.log_every):
-                journal.step(loss, norm, lr, figures)
+            logged = validating or self._due(self.settings.log_every)
+            if logged or self.report.every_step:
+                journal.step(loss, norm, lr, figures, logged=logged)
             if self._due(self.settings.sample_every) and self.processes.main:
                 journal.sample(self._sample())
             if self.finished or self.processes.any(interruption.signal is not None):
@@ -185,14 +188,17 @@ class Solver:
         processes, share = self.processes, 1.0
         if processes.count > 1:
             batch, share = self.split(batch, processes.number, processes.count)
-        loss, self._state = self.task.loss(batch, self._state)
+        with penalties() as added:
+            loss, self._state = self.task.loss(batch, self._state)
+        if added:  # the figure stays that of the task, to be compared with held-out ones
+            loss = loss + added.total - added.total.detach()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         loss = processes.average(self._weights, loss, share)
         norm = gradient_norm(self._weights)
         if norm.device.type == "cpu":  # elsewhere looking would wait for the device
             kept = f" {self.run.folder} keeps the weights before." if self.run else ""
-            remedy = f"Lower lr, or clip the gradients (clip=1).{kept}"
+            remedy = f"Lower `lr`, or clip the gradients (`clip=1`).{kept}"
             check_step(self.task.model, loss, norm, f" at step {self.progress.step + 1}", remedy)
         return loss, norm
 

@@ -211,7 +211,13 @@ def test_another_dtype() -> None:
     stream, plain = pair(gru())
     assert_go_on(stream, plain)
     for shell in (stream, plain):
-        shell.double()  # with the state that it remembers
+        shell.double()
+    x = torch.randn(1, 3).double()  # goes on from the state that it remembers, in double precision
+    y = stream(x)
+    assert y.dtype == torch.float64
+    torch.testing.assert_close(y, plain(x), rtol=0, atol=TOLERANCE[torch.float32])
+    for shell in (stream, plain):
+        shell.forget()
     assert_go_on(stream, plain, torch.randn(1, 3).double())
 
 

@@ -30,6 +30,8 @@ from ostinato.typing import Tree
 STEPS, ROWS = 3, 2
 TILE = 4099
 """Random numbers that are drawn for a parameter, and then repeated."""
+LARGE = 2**15
+"""A tensor with so many entries is costly to copy."""
 SHIFT = 0.1
 """By how much parameters are shifted, of their own size."""
 
@@ -115,11 +117,12 @@ def draw(dtype: torch.dtype, shape: Sequence[int], kind: str, random: torch.Gene
 
 def shifted(call: Call, shift: float, random: torch.Generator) -> Cell:
     """A copy of the cell with parameters a little off; the cell itself where that is no copy."""
+    original = identify(call)
     try:
-        cell = copy.deepcopy(call.cell)
+        cell = copy.deepcopy(call.cell, {id(t): t for t in original.tensors if hides_nothing(t)})
     except Exception:
         return call.cell
-    original, copied = identify(call), identify(replace(call, cell=cell))
+    copied = identify(replace(call, cell=cell))
     if copied.key != original.key:
         # what the step reads besides the cell, perhaps the cell itself, was not copied
         return call.cell
@@ -132,3 +135,8 @@ def shifted(call: Call, shift: float, random: torch.Generator) -> Cell:
                 whole = noise.repeat(-(-t.numel() // TILE))[: t.numel()]
                 t.add_(whole.view(t.shape).to(t.dtype), alpha=float(size))
     return cell
+
+
+def hides_nothing(t: Tensor) -> bool:
+    """Whether a tensor is large, and not of zeros: it is tried with the numbers that it has."""
+    return t.numel() >= LARGE and 2 * int(t.count_nonzero()) > t.numel()

@@ -53,16 +53,18 @@ def curve(z: Tensor) -> Tensor:
     return 2 + (z / 2 - 1).sin() / 2 + z.sin() + (2 * z + 2).sin() + (z / 4 + 1).sin()
 
 
-def inverse_fixed(count: int, *, steps: int = FIXED, noise: float = 0.1, seed: int = 0) -> Batch:
-    """xs [steps, N, 1], values of the curve, and targets z [N, 1]."""
+def inverse_fixed(
+    count: int, *, num_steps: int = FIXED, noise: float = 0.1, seed: int = 0
+) -> Batch:
+    """xs [T, N, 1], values of the curve, and targets z [N, 1]."""
     generator = torch.Generator().manual_seed(seed)
     z = HIGH * torch.rand(count, generator=generator, dtype=torch.float64)
-    return Batch(_values(z, steps, noise, generator), z.float()[:, None])
+    return Batch(_values(z, num_steps, noise, generator), z.float()[:, None])
 
 
 def inverse_variable(count: int, *, noise: float = 0.1, seed: int = 0) -> Batch:
     """xs [4, N, 1], targets z [N, 1], and lengths [N], which are 2, 3 or 4 with equal chances."""
-    batch = inverse_fixed(count, steps=MOST, noise=noise, seed=seed)
+    batch = inverse_fixed(count, num_steps=MOST, noise=noise, seed=seed)
     lengths = _lengths(count, seed)
     return Batch(_cut(batch.xs, lengths), batch.targets, lengths)
 
@@ -72,16 +74,16 @@ def inverse_direct(count: int, *, noise: float = 0.1, seed: int = 0) -> Batch:
 
     The values, places and lengths are those of `inverse_variable` for the same seed.
     """
-    batch = inverse_fixed(count, steps=MOST, noise=noise, seed=seed)
+    batch = inverse_fixed(count, num_steps=MOST, noise=noise, seed=seed)
     lengths = _lengths(count, seed)
     targets = batch.targets - torch.arange(MOST)[:, None, None]
     return Batch(_cut(batch.xs, lengths), _cut(targets, lengths), lengths, per_step=True)
 
 
-def inverse_grid(count: int = 200, *, steps: int = FIXED) -> Batch:
+def inverse_grid(count: int = 200, *, num_steps: int = FIXED) -> Batch:
     """Without noise, at ``count`` equally spaced z from 0 to 10: what a plot shows."""
     z = torch.linspace(0, HIGH, count, dtype=torch.float64)
-    return Batch(_values(z, steps, 0.0, torch.Generator()), z.float()[:, None])
+    return Batch(_values(z, num_steps, 0.0, torch.Generator()), z.float()[:, None])
 
 
 def make_inverse(settings: InverseSettings) -> Batch:
@@ -143,8 +145,8 @@ def _numbers(file: TextIO, path: Path) -> np.ndarray:
         raise ArgumentError(str(path), wanted="rows of numbers", got=f"others ({error})") from error
 
 
-def _values(z: Tensor, steps: int, noise: float, generator: torch.Generator) -> Tensor:
-    places = z - torch.arange(steps)[:, None]
+def _values(z: Tensor, num_steps: int, noise: float, generator: torch.Generator) -> Tensor:
+    places = z - torch.arange(num_steps)[:, None]
     drawn = torch.randn(places.shape, generator=generator, dtype=torch.float64)
     return (curve(places) + noise * drawn).float()[..., None]
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ostinato.cli.files import PAIR_FLAGS, note_decisions, reader_of
-from ostinato.cli.hidden import of_pairs
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
+from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings
+from ostinato.data.source import source_words
+from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_pairs
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import PAIR_FLAGS, reader_of
 from ostinato.seq2seq import (
     EncoderDecoder,
     PairData,
@@ -28,6 +24,8 @@ from ostinato.seq2seq import (
     Seq2SeqModelSettings,
     Seq2SeqTask,
     read_pairs,
+    tell_long,
+    within_length,
 )
 from ostinato.train import Run, TrainSettings
 
@@ -45,7 +43,7 @@ def build(run: Run, config: Mapping[str, Any]) -> Seq2SeqTask:
     set_up(training)
     model = EncoderDecoder(len(encoding.source), len(encoding.target), settings)
     model = model.to(training.torch_device())
-    return Seq2SeqTask(model, data, batches, seed=training.seed, folder=run.folder)
+    return Seq2SeqTask(model, data, batches, seed=training.seed)
 
 
 def pairs_path(run: Run) -> Path:
@@ -69,27 +67,26 @@ def describe(task: Seq2SeqTask) -> str:
     )
 
 
-def conclude(task: Seq2SeqTask) -> Judged:
-    """The final held-out figures, with outputs beside the truth; leaves a picture in the run."""
-    return task.conclude()
+def conclude(task: Seq2SeqTask, folder: Path | None) -> Conclusion:
+    """The final held-out figures, with outputs beside the truth; leaves a picture in a folder."""
+    return task.conclude(folder)
 
 
-def load(path: Path) -> Seq2SeqTask:
-    """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    task = load_task(path, (SEQ2SEQ.name,), build)
-    task.folder = None  # pictures belong to the end of a training
-    return task
-
-
-def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+def evaluate(task: Seq2SeqTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on what is held out, or on the pairs of a table."""
-    task = load(checkpoint or run.folder)
-    if paths:
-        reader = reader_of(run, reading.files)
-        settings = pair_settings(run).replace(**reading.places)
-        task.held_out = read_pairs(paths, settings, reader=reader)
-        note_decisions(reader)
-    return task.conclude()
+    if not paths:
+        return task.conclude()
+    settings, reader = pair_settings(run).replace(**reading.places), reader_of(run, reading.files)
+    task.held_out, long = within_length(read_pairs(paths, settings, reader=reader), settings)
+    if not task.held_out:
+        raise ArgumentError(
+            source_words(paths[0]),
+            wanted="pairs to measure on",
+            got="none",
+            remedy=tell_long(long, settings),
+        )
+    notes = [*reader.said, *([tell_long(long, settings)] if long else [])]
+    return replace(task.conclude(), notes=notes)
 
 
 def explain_model(task: Seq2SeqTask) -> str:
@@ -107,15 +104,15 @@ def drawn(task: Seq2SeqTask) -> tuple[nn.Module, tuple[Tensor | None, ...]]:
 
 SEQ2SEQ = Job(
     "seq2seq",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build,
+    describe,
+    conclude,
     evaluate,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn,
     "ostinato translate {run} --text '...'",
     reads=PAIR_FLAGS,
-    activations=of_pairs,  # pyright: ignore[reportArgumentType]
+    activations=of_pairs,
     defaults={
         "pairs": PairSettings(),
         "model": Seq2SeqModelSettings(),
@@ -123,3 +120,4 @@ SEQ2SEQ = Job(
         "train": TRAINING,
     },
 )
+JOBS = (SEQ2SEQ,)

@@ -12,27 +12,20 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
-from ostinato.cli.files import SECTION, TEXT_FLAGS
-from ostinato.cli.hidden import of_text, of_windows
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    check_task,
-    load_best,
-    open_run,
-    section,
-    set_up,
-    train_settings,
-)
-from ostinato.cli.screen import note
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion
 from ostinato.data import ColumnSettings, Settings
 from ostinato.data.reading import fitting_encoding
+from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_text, of_windows
+from ostinato.runs.job import Job, Reading, num_cores, section, set_up, train_settings
+from ostinato.runs.reading import SECTION, TEXT_FLAGS
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
     Corpus,
     CorpusSettings,
+    Document,
     Evaluation,
     LanguageModel,
     ModelSettings,
@@ -43,30 +36,45 @@ from ostinato.text import (
     files,
     passage,
     sample,
+    source_name,
     tokenize,
 )
 from ostinato.text import evaluate as evaluate_tokens
+from ostinato.text.evaluation import WARM_UP, usual_columns
 from ostinato.text.output import Contrastive
-from ostinato.train import Run, RunError, TrainSettings
+from ostinato.train import Run, TrainSettings
 
 # Long enough to judge by eye, cooler than a fair draw: a small model's rarest choices are noise.
-_SHOWN = SampleSettings(length=400, temperature=0.6)
-# Tokens that each column but the first reads before those that count.
-_WARM_UP = 1000
+_SAMPLE = SampleSettings(length=400, temperature=0.6)
 COLUMNS = ColumnSettings(bptt=50)
 TRAINING = TrainSettings(epochs=9, lr=6e-3, validate_every=400, sample_every=2000)
 
 
-def build(run: Run, config: Mapping[str, Any]) -> TextTask | BidirectionalTask:
-    """The task of a run, its weights drawn by the seed of the config."""
+def build(run: Run, config: Mapping[str, Any]) -> TextTask:
+    """The task of a run of a language model, its weights drawn by the seed of the config."""
+    model, corpus, columns, seed = _parts(run, config)
+    assert isinstance(model, LanguageModel)
+    return TextTask(model, corpus, columns, seed=seed)
+
+
+def build_bidirectional(run: Run, config: Mapping[str, Any]) -> BidirectionalTask:
+    """The task of a run of a model of both directions, likewise."""
+    model, corpus, columns, seed = _parts(run, config)
+    assert isinstance(model, BidirectionalModel)
+    return BidirectionalTask(model, corpus, columns, seed=seed)
+
+
+def _parts(
+    run: Run, config: Mapping[str, Any]
+) -> tuple[LanguageModel | BidirectionalModel, Corpus, ColumnSettings, int]:
+    """The model with new weights, its corpus, how that is cut, and the seed."""
     settings = train_settings(config, run)
-    columns = column_settings(run, config)
+    where = str(run.config_path)
+    columns = ColumnSettings.from_dict(section(config, "columns", run), where)
     corpus = Corpus(run.folder / "corpus")
     set_up(settings)
     model = build_model(run, config, corpus).to(settings.torch_device())
-    if isinstance(model, LanguageModel):
-        return TextTask(model, corpus, columns, seed=settings.seed)
-    return BidirectionalTask(model, corpus, columns, seed=settings.seed)
+    return model, corpus, columns, settings.seed
 
 
 def build_model(
@@ -77,11 +85,6 @@ def build_model(
     make = LanguageModel if settings.direction == "forward" else BidirectionalModel
     counts = None if settings.output == "softmax" else corpus.frequencies
     return make(corpus.tokenizer.size, settings, counts)
-
-
-def column_settings(run: Run, config: Mapping[str, Any]) -> ColumnSettings:
-    """The columns of a run."""
-    return ColumnSettings.from_dict(section(config, "columns", run), str(run.config_path))
 
 
 def describe(task: TextTask | BidirectionalTask) -> str:
@@ -96,19 +99,24 @@ def describe(task: TextTask | BidirectionalTask) -> str:
     return said
 
 
-def conclude(task: TextTask | BidirectionalTask) -> Judged:
+def conclude(task: TextTask | BidirectionalTask, folder: Path | None) -> Conclusion:
     """The final figures on held-out text and on the test, and something to look at."""
-    figures, said = _judged(task.corpus, task.evaluate)
-    if isinstance(task, TextTask):
-        settings = _SHOWN.replace(seed=task.seed)
-        shown = sample(task.model, task.corpus.tokenizer, task.opening, settings)
-    else:
-        shown = passage(task.model, task.corpus)
-    return figures, f"{said}{_caution(task.corpus)}\n\n{shown}\n"
+    figures, said = _judged(task.corpus, partial(task.evaluate, workers=num_cores()))
+    return Conclusion(figures, [f"{said}{_caution(task.corpus)}"], _shown(task))
 
 
-def _judged(corpus: Corpus, measure: Callable[[str], Evaluation | PseudoEvaluation]) -> Judged:
-    """The figures of all parts of a corpus that are not learned from."""
+def _shown(task: TextTask | BidirectionalTask) -> str:
+    if isinstance(task, BidirectionalTask):
+        return passage(task.model, task.corpus)
+    settings = _SAMPLE.replace(seed=task.seed)
+    with stage("writing a sample"):
+        return sample(task.model, task.corpus.tokenizer, task.opening, settings)
+
+
+def _judged(
+    corpus: Corpus, measure: Callable[[str], Evaluation | PseudoEvaluation]
+) -> tuple[dict[str, Any], str]:
+    """The figures of all parts of a corpus that are not learned from, and their words."""
     figures: dict[str, Any] = {}
     said: list[str] = []
     for part in corpus.parts:
@@ -129,63 +137,62 @@ def _caution(corpus: Corpus) -> str:
     return f"\n(the spelling of {hidden:,} words that are <unk> costs no bits: compare with care)"
 
 
-def load(path: Path) -> tuple[LanguageModel | BidirectionalModel, Corpus]:
-    """The model of a run with its best weights, and its corpus.
-
-    ``path`` is the run's directory, or one of its checkpoint files.
-    """
-    run, checkpoint = open_run(path)
-    corpus = Corpus(run.folder / "corpus")
-    model = build_model(run, run.read_config(), corpus)
-    load_best(model, run, checkpoint)
-    return model.eval(), corpus
-
-
-def load_writer(path: Path) -> tuple[LanguageModel, Corpus]:
-    """As `load`. Raises RunError for a run of no model that writes a text from left to right."""
-    run, _ = open_run(path)
-    config = run.read_config()
-    if config.get("task") == BIDIRECTIONAL.name:
-        raise RunError(
-            str(path),
-            wanted="a model that tells the next token from those before it",
-            got="one of both directions, which has to know what comes after it",
-            remedy="Train with --direction forward to sample. To measure this one: "
-            f"{run.command('evaluate', path)}",
-        )
-    check_task(config, (TEXT.name,), run)
-    model, corpus = load(path)
-    assert isinstance(model, LanguageModel)
-    return model, corpus
-
-
-def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+def evaluate(
+    task: TextTask | BidirectionalTask, run: Run, paths: Sequence[Path], reading: Reading
+) -> Conclusion:
     """The figures of the model on texts, or on the run's held-out text and test."""
-    model, corpus = load(checkpoint or run.folder)
-    measure = _measure(model, column_settings(run, run.read_config()).bptt, reading.columns)
+    corpus, measure = task.corpus, _measure(task, reading.columns)
     if not paths:
-        return _judged(corpus, lambda part: measure(*corpus.part(part)))
+        figures, said = _judged(corpus, lambda part: measure(*corpus.part(part)))
+        return Conclusion(figures, [said])
     with tempfile.TemporaryDirectory(prefix="ostinato-") as folder:
-        given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
-        documents = [
-            document
-            for path in paths
-            for document in files([path], given or fitting_encoding(path, usual), say=note)
-        ]
-        text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
-        if text.unknown:
-            note(f"{text.unknown:,} of {len(text.tokens):,} tokens are not known and read as <unk>")
+        notes: list[str] = []
+        documents = _documents(paths, run, reading, notes)
+        with stage(f"reading {source_name(documents)}"):
+            text = tokenize(corpus.tokenizer, documents, Path(folder) / "tokens.npy")
+        if not text.characters:
+            raise ArgumentError(
+                source_name(documents), wanted="a text to measure on", got="no character"
+            )
         found = measure(text.tokens, text.characters)
-    return _figures(found), str(found)
+    if text.unknown:
+        count = f"{text.unknown:,} of {len(text.tokens):,}"
+        notes.append(f"{count} tokens are not known and read as <unk>")
+    return Conclusion(_figures(found), [str(found)], notes=notes)
+
+
+def _documents(
+    paths: Sequence[Path], run: Run, reading: Reading, notes: list[str]
+) -> list[Document]:
+    """Texts for a run, in the encoding that is given, or that of the run where they are no UTF-8;
+    what is to be said of them is added to the notes."""
+    given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
+    return [
+        document
+        for path in paths
+        for document in files([path], given or fitting_encoding(path, usual), say=notes.append)
+    ]
 
 
 def _measure(
-    model: LanguageModel | BidirectionalModel, window: int, columns: int
+    task: TextTask | BidirectionalTask, columns: int | None
 ) -> Callable[[np.ndarray, int], Evaluation | PseudoEvaluation]:
     """How the model is measured on tokens and the number of their characters."""
-    if isinstance(model, BidirectionalModel):
-        return partial(evaluate_both_ways, model, window=window)
-    return partial(evaluate_tokens, model, columns=columns, warm_up=_WARM_UP)
+    if isinstance(task, BidirectionalTask):
+        window = task.columns.settings.bptt
+        return partial(evaluate_both_ways, task.model, window=window, workers=num_cores())
+
+    def measure(tokens: np.ndarray, characters: int) -> Evaluation:
+        return evaluate_tokens(
+            task.model,
+            tokens,
+            characters,
+            columns=columns or usual_columns(len(tokens) - 1),
+            warm_up=WARM_UP,
+            workers=num_cores(),
+        )
+
+    return measure
 
 
 def explain_model(task: TextTask | BidirectionalTask) -> str:
@@ -221,31 +228,32 @@ def drawn_windows(task: BidirectionalTask) -> tuple[nn.Module, tuple[Tensor]]:
 
 TEXT = Job(
     "text",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build,
+    describe,
+    conclude,
     evaluate,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn,
     "ostinato sample {run}",
     reads=TEXT_FLAGS,
-    activations=of_text,  # pyright: ignore[reportArgumentType]
+    activations=of_text,
     defaults=_DEFAULTS,
 )
 BIDIRECTIONAL = Job(
     "bidirectional",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build_bidirectional,
+    describe,
+    conclude,
     evaluate,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn_windows,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn_windows,
     reads=TEXT_FLAGS,
-    activations=of_windows,  # pyright: ignore[reportArgumentType]
+    activations=of_windows,
     defaults=_DEFAULTS,
 )
+JOBS = (TEXT, BIDIRECTIONAL)
 
 
-def job_for(settings: ModelSettings) -> Job:
+def job_for(settings: ModelSettings) -> Job[Any]:
     """The job that trains such a model."""
     return TEXT if settings.direction == "forward" else BIDIRECTIONAL

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,16 @@ import numpy as np
 from torch import Tensor, nn
 
 from ostinato import explain
-from ostinato.cli.files import SECTION, SERIES_FLAGS, note_decisions, reader_of
-from ostinato.cli.hidden import of_series
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
-from ostinato.cli.table import table
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion, Table
 from ostinato.data import ReadSettings, Series, WindowSettings
 from ostinato.data.series_tables import observe
 from ostinato.data.source import source_words
 from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_series
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import SECTION, SERIES_FLAGS, reader_of
 from ostinato.series import (
     Evaluation,
     Forecast,
@@ -39,14 +34,18 @@ from ostinato.series import (
     draw_test,
     evaluate,
     joined,
+    left_out,
     load_series,
     running_free,
 )
+from ostinato.series.evaluation import OURS
 from ostinato.train import Run, TrainSettings
 
 # Few steps, judged often: a series is short, and soon learnt by heart.
 TRAINING = TrainSettings(steps=1000, ema=0.98, validate_every=50, sample_every=500)
 
+# How far from what they were made for the share of intervals may be without a word.
+_NEAR = 0.05
 # Forecasts that the picture of the test part shows one after another.
 _PIECES = 4
 # Series of which the figures are told each.
@@ -63,7 +62,7 @@ def build(run: Run, config: Mapping[str, Any]) -> SeriesTask:
     set_up(training)
     made = Forecaster(len(series.targets), model, known=series.num_known)
     made = made.to(training.torch_device())
-    return SeriesTask(made, series, settings, windows, seed=training.seed, folder=run.folder)
+    return SeriesTask(made, series, settings, windows, seed=training.seed)
 
 
 def series_path(run: Run) -> Path:
@@ -79,16 +78,19 @@ def describe(task: SeriesTask) -> str:
     return f"{settings.cell} {settings.layers} x {settings.size}, {number:,} parameters, on {reads}"
 
 
-def conclude(task: SeriesTask) -> Judged:
-    """The final figures on the test part; leaves its picture and the whole table in the run."""
+def conclude(task: SeriesTask, folder: Path | None) -> Conclusion:
+    """The final figures on the test part; leaves its picture and the whole table in a folder."""
     found = task.evaluate()
-    if task.folder is not None:
-        found.write(task.folder / "backtest.csv")
-        if task.series.names:
-            found.write_each(task.folder / "series.csv", task.series)
-        title = "forecasts of the test part, one after another"
-        draw_test(task.folder / "forecast.png", task.series, pieces(task, found), title)
-    return found.figures(), tell(found, task.series, task.split.test)
+    if folder is not None:
+        with stage("drawing forecast.png"):
+            found.write(folder / "backtest.csv")
+            if task.series.names:
+                found.write_each(folder / "series.csv", task.series)
+            title = "forecasts of the test part, one after another"
+            draw_test(folder / "forecast.png", task.series, pieces(task, found), title)
+    told = tell(found, task.series, task.split.test)
+    picture = left_out(task.series) if folder is not None else ""
+    return replace(told, parts=[*told.parts, f"forecast.png{picture}"]) if picture else told
 
 
 def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
@@ -108,84 +110,96 @@ def pieces(task: SeriesTask, found: Evaluation) -> list[Forecast]:
     ]
 
 
-def tell(found: Evaluation, series: Series, test: int) -> str:
+def tell(found: Evaluation, series: Series, test: int) -> Conclusion:
     """An evaluation in words and tables."""
     first, last = series.tell(series.times[test]), series.tell(series.times[-1])
     repeated = "value" if found.season == 1 else f"{found.season} values"
-    ahead = table(found.heads(), found.rows("mase"))
-    names = list(found.tested.errors)
-    scores = [(name, found.tested.score(name)) for name in names]
-    whole = table(
-        ["all steps ahead", "MAE", "RMSE", "MASE"],
-        [[name, score.mae, score.rmse, score.mase] for name, score in scores],
-    )
-    each = ""
-    if series.names:
-        heads, rows = found.each(series)
-        each = f"{_tell_each(heads, rows)}\n\n"
-    return (
-        f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating the "
-        f"last {repeated}:\n\n{ahead}\n\n{whole}\n\n{each}{_tell_coverage(found)}"
+    scores = [(name, found.tested.score(name)) for name in found.tested.errors]
+    return Conclusion(
+        found.figures(),
+        [
+            f"tested from {first} to {last}; MASE, the error as a multiple of that of repeating "
+            f"the last {repeated}:",
+            Table(found.heads(), list(found.rows("mase"))),
+            Table(
+                ["all steps ahead", "MAE", "RMSE", "MASE"],
+                [[name, score.mae, score.rmse, score.mase] for name, score in scores],
+            ),
+            *(_tell_each(*found.each(series)) if series.names else ()),
+            "\n".join(filter(None, (_tell_coverage(found), _tell_baselines(found)))),
+        ],
     )
 
 
-def _tell_each(heads: list[str], rows: list[list[str | float]]) -> str:
+def _tell_each(heads: list[str], rows: list[list[str | float]]) -> tuple[str, Table]:
     """The MASE of each of many series; of more than fit, of those that are forecast worst."""
     if len(rows) <= _EACH:
-        return f"MASE of each series:\n\n{table(heads, rows)}"
+        return "MASE of each series:", Table(heads, rows)
     worst = sorted(rows, key=lambda row: -float(row[1]) if row[1] == row[1] else 0.0)[:_EACH]
     return (
-        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):"
-        f"\n\n{table(heads, worst)}"
+        f"MASE of the {_EACH} of {len(rows):,} series that are forecast worst (all: series.csv):",
+        Table(heads, worst),
     )
 
 
 def _tell_coverage(found: Evaluation) -> str:
     if found.coverage != found.coverage:
         return "no intervals: the validation part has too few steps to measure errors"
-    return f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
+    said = f"intervals made for {found.wanted:.0%} held {found.coverage:.1%} of the true values"
+    off = found.coverage - found.wanted
+    if abs(off) <= _NEAR:
+        return said
+    errors, ends = ("larger", "narrow") if off < 0 else ("smaller", "wide")
+    return f"{said}: errors were {errors} than before, and the intervals too {ends} for them"
 
 
-def load(path: Path) -> SeriesTask:
-    """The task of a run, or as it was at one of its checkpoints, with its best weights."""
-    task = load_task(path, (SERIES.name,), build)
-    task.folder = None  # pictures belong to the end of a training
-    return task
+def _tell_baselines(found: Evaluation) -> str:
+    """The baselines that forecast better than the model, the best first; nothing for none."""
+    scores = {name: found.tested.score(name).mase for name in found.tested.errors}
+    ours = scores.pop(OURS)
+    # the score of a model that explodes is no number, and all others are better
+    bound = math.inf if math.isnan(ours) else ours
+    better = {name: score for name, score in scores.items() if score < bound}
+    if not better:
+        return ""
+    told = ", ".join(
+        f"{name} ({better[name]:.4g})" for name in sorted(better, key=better.__getitem__)
+    )
+    return f"forecasts that cost nothing were better than the model ({ours:.4g}) by MASE: {told}"
 
 
 def with_newer(
     task: SeriesTask, run: Run, path: Path, given: ReadSettings, places: Mapping[str, str]
-) -> History:
-    """The history of a task, gone on with what a file has, which is read as the run's was."""
+) -> tuple[History, list[str]]:
+    """(the history of a task, gone on with what a file has, which is read as the run's was; what
+    was decided about the file)."""
     settings, reader = section(run.read_config(), "table", run), reader_of(run, given)
     place = TableSettings.from_dict(settings, str(run.config_path))
     old, time = task.series, run.read_config().get(SECTION, {}).get("time", place.time)
-    newer = observe(
-        path,
-        places.get("time", time),
-        old.targets,
-        words(places.get("series", place.series)),
-        words(place.known),
-        reader,
-        before=old,
-    )
-    note_decisions(reader)
+    with stage(f"reading {source_words(path)}"):
+        newer = observe(
+            path,
+            places.get("time", time),
+            old.targets,
+            words(places.get("series", place.series)),
+            words(place.known),
+            reader,
+            before=old,
+        )
     series = joined(old, newer, source_words(path))
-    return History(series, task.history.scale, task.history.lag)
+    return History(series, task.history.scale, task.history.lag), reader.said
 
 
-def evaluate_run(
-    run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading
-) -> Judged:
+def evaluate_run(task: SeriesTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on the test part, or on what a file has after the run's series."""
-    task = load(checkpoint or run.folder)
     if not paths:
-        return conclude(task)
+        return conclude(task, None)
     if len(paths) > 1:
         raise ArgumentError("FILE", wanted="one table", got=", ".join(map(str, paths)))
-    history, test = with_newer(task, run, paths[0], reading.files, reading.places), len(task.series)
+    history, said = with_newer(task, run, paths[0], reading.files, reading.places)
+    test = len(task.series)
     found = evaluate(task.model, history, task.settings, border=task.split.border, test=test)
-    return found.figures(), tell(found, history.series, test)
+    return replace(tell(found, history.series, test), notes=said)
 
 
 def explain_model(task: SeriesTask) -> str:
@@ -200,15 +214,15 @@ def drawn(task: SeriesTask) -> tuple[nn.Module, Tensor]:
 
 SERIES = Job(
     "series",
-    build,  # pyright: ignore[reportArgumentType]
-    describe,  # pyright: ignore[reportArgumentType]
-    conclude,  # pyright: ignore[reportArgumentType]
+    build,
+    describe,
+    conclude,
     evaluate_run,
-    explain_model,  # pyright: ignore[reportArgumentType]
-    drawn,  # pyright: ignore[reportArgumentType]
+    explain_model,
+    drawn,
     "ostinato forecast {run}",
     reads=SERIES_FLAGS,
-    activations=of_series,  # pyright: ignore[reportArgumentType]
+    activations=of_series,
     defaults={
         "table": TableSettings(),
         "forecast": ForecastSettings(),
@@ -217,3 +231,4 @@ SERIES = Job(
         "train": TRAINING,
     },
 )
+JOBS = (SERIES,)

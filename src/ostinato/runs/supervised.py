@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from ostinato.cli.files import LABEL_FLAGS, note_decisions, reader_of
-from ostinato.cli.hidden import of_sequence
-from ostinato.cli.job import (
-    Job,
-    Judged,
-    Reading,
-    load_task,
-    section,
-    set_up,
-    train_settings,
-)
+from ostinato._stages import stage
+from ostinato.conclusion import Conclusion
 from ostinato.data import (
     BatchSettings,
     Encoding,
-    FileSettings,
     LabelledSettings,
+    Reader,
+    Samples,
     Sequences,
     read_sequences,
 )
+from ostinato.data.source import source_words
 from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
+from ostinato.runs.activations import of_sequence
+from ostinato.runs.job import Job, Reading, section, set_up, train_settings
+from ostinato.runs.reading import LABEL_FLAGS, reader_of
 from ostinato.tasks import (
     RECIPES,
     Problem,
@@ -38,6 +35,7 @@ from ostinato.tasks import (
     SupervisedTask,
     VisualAttention,
 )
+from ostinato.tasks.labelled import ENCODING
 from ostinato.tasks.model import sequence_model
 from ostinato.train import Run, RunError, TrainSettings
 
@@ -51,9 +49,7 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
     training = train_settings(config, run)
     set_up(training)
     made = recipe.make(problem, model).to(training.torch_device())
-    return SupervisedTask(
-        recipe.name, made, problem, batches, seed=training.seed, folder=run.folder
-    )
+    return SupervisedTask(recipe.name, made, problem, batches, seed=training.seed)
 
 
 def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Problem:
@@ -61,7 +57,7 @@ def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Proble
     settings = type(recipe.data).from_dict(section(config, "data", run), str(run.config_path))
     check_type(f"{run.config_path}: file", config.get("file"), str | None)
     source, begun = config.get("file"), run.config_path.is_file()
-    if begun and source is not None and not (run.folder / "data").is_dir():
+    if begun and source is not None and not _has_data(run.folder):
         raise RunError(
             str(run.folder / "data"),
             wanted="what the run has kept of its data",
@@ -71,6 +67,11 @@ def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Proble
     return recipe.problem(settings, None if begun or not source else Path(source), run.folder)
 
 
+def _has_data(folder: Path) -> bool:
+    """Whether a run has kept data of the user's; an encoding may be that of another run."""
+    return any(path.name != ENCODING for path in (folder / "data").glob("*"))
+
+
 def describe(task: SupervisedTask) -> str:
     """The model in a few words."""
     number = sum(p.numel() for p in task.model.parameters())
@@ -78,39 +79,15 @@ def describe(task: SupervisedTask) -> str:
     return f"{task.model.summary()}, {number:,} parameters"
 
 
-def conclude(task: SupervisedTask) -> Judged:
-    """The final held-out figures, with predictions beside the truth."""
-    return task.conclude()
+def conclude(task: SupervisedTask, folder: Path | None) -> Conclusion:
+    """The final held-out figures, with predictions beside the truth; pictures go to a folder."""
+    return task.conclude(folder)
 
 
-def load(
-    path: Path, names: Sequence[str] = tuple(RECIPES), *, stochastic: bool = False
-) -> SupervisedTask:
-    """The task of a run with its best weights. Raises RunError for a task of another name.
-
-    ``stochastic`` lets attention draw its places, whatever its settings say.
-    """
-
-    def made(run: Run, config: dict[str, Any]) -> SupervisedTask:
-        if stochastic:
-            config["model"] = section(config, "model", run) | {"stochastic": True}
-        return build(RECIPES[config["task"]], run, config)
-
-    return load_task(path, names, made)
-
-
-def evaluate(run: Run, checkpoint: Path | None, paths: Sequence[Path], reading: Reading) -> Judged:
+def evaluate(task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on what is held out, or on a table with labels."""
-    task = load(checkpoint or run.folder, stochastic=reading.stochastic)
-    if paths:
-        task = _on_file(task, run, paths, reading)
-    task.folder = reading.pictures  # those in the run belong to the end of its training
-    return task.conclude()
-
-
-def _on_file(
-    task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
-) -> SupervisedTask:
+    if not paths:
+        return task.conclude(reading.pictures)
     encoding = task.problem.encoding
     if encoding is None or len(paths) > 1:
         raise ArgumentError(
@@ -119,38 +96,39 @@ def _on_file(
             got=", ".join(map(str, paths)),
             remedy="Without a file, the run is measured on what it has held out.",
         )
+    settings, reader = (
+        labelled_settings(run).replace(**reading.places),
+        reader_of(run, reading.files),
+    )
     per_step = task.problem.train.per_step
-    settings = labelled_settings(run).replace(**reading.places)
-    sequences = read_for(
-        run, encoding, paths[0], settings, reading.files, per_step=per_step, labelled=True
-    )
-    return SupervisedTask(
-        task.name, task.model, task.problem.on(encoding.samples(sequences)), seed=0
-    )
+    _, samples = read_for(encoding, paths[0], settings, reader, per_step=per_step, labelled=True)
+    on_file = SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
+    found = on_file.conclude(reading.pictures)
+    return replace(found, notes=[*reader.said, *found.notes])
 
 
 def read_for(
-    run: Run,
     encoding: Encoding,
     path: Path,
     settings: LabelledSettings,
-    given: FileSettings,
+    reader: Reader,
     *,
     per_step: bool,
-    labelled: bool = False,
-) -> Sequences:
-    """The sequences of another file for a run, read as the run's own file was."""
-    reader = reader_of(run, given)
-    sequences = read_sequences(
-        path,
-        settings,
-        per_step=per_step,
-        labelled=labelled,
-        words=encoding.vocabulary is not None,
-        reader=reader,
-    )
-    note_decisions(reader)
-    return sequences
+    labelled: bool,
+) -> tuple[Sequences, Samples]:
+    """The sequences of another file for a run, as they are and as its model reads them."""
+    with stage(f"reading {source_words(path)}"):
+        sequences = read_sequences(
+            path,
+            settings,
+            per_step=per_step,
+            labelled=labelled,
+            words=encoding.vocabulary is not None,
+            reader=reader,
+        )
+        samples = encoding.samples(sequences)
+    # as in training; a tag is said of every step
+    return sequences, samples if per_step else samples.cut(settings.max_length)
 
 
 def labelled_settings(run: Run) -> LabelledSettings:
@@ -171,7 +149,7 @@ def drawn(task: SupervisedTask) -> tuple[nn.Module, tuple[Tensor]]:
     return task.model, (next(task.batches(0, 0)).xs[:, :2],)
 
 
-def job_for(recipe: Recipe) -> Job:
+def job_for(recipe: Recipe) -> Job[SupervisedTask]:
     """The job of a recipe."""
     use = {"classify": "ostinato classify {run} FILE", "tag": "ostinato tag {run} FILE"}
     options: dict[str, tuple[str, ...]] = {
@@ -182,16 +160,16 @@ def job_for(recipe: Recipe) -> Job:
     return Job(
         recipe.name,
         partial(build, recipe),
-        describe,  # pyright: ignore[reportArgumentType]
-        conclude,  # pyright: ignore[reportArgumentType]
+        describe,
+        conclude,
         evaluate,
-        explain_model,  # pyright: ignore[reportArgumentType]
-        drawn,  # pyright: ignore[reportArgumentType]
+        explain_model,
+        drawn,
         use.get(recipe.name, Job.use),
         options.get(recipe.name, ()),
         LABEL_FLAGS if recipe.reads_columns else (),
         # pictures tell more of a model that looks at pieces of an image
-        activations=of_sequence if recipe.make is sequence_model else None,  # pyright: ignore
+        activations=of_sequence if recipe.make is sequence_model else None,
         defaults={
             "data": recipe.data,
             "model": recipe.model,
@@ -199,3 +177,6 @@ def job_for(recipe: Recipe) -> Job:
             "train": TrainSettings(**recipe.training),
         },
     )
+
+
+JOBS = tuple(job_for(recipe) for recipe in RECIPES.values())

@@ -4,9 +4,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from small_model import SMALL, VERSE
-
 from ostinato.cli import main
+from small_model import SMALL, VERSE
 
 SMALL_MODEL = "--steps 6 --validate-every 3 --sample-every 0 --json --size 8"
 # dropout would draw other masks in each process
@@ -15,7 +14,7 @@ SHORT = f"{SMALL_MODEL} --dropout 0"
 DRAWN = f"{SHORT} --num-train 44 --num-held-out 10 --batch-size 9"
 TEXT = f"text verse.txt {' '.join(SMALL)} {SHORT} --input-dropout 0"
 COMMANDS = {
-    "adding": f"adding {DRAWN} --length 12",
+    "adding": f"adding {DRAWN} --num-steps 12",
     "copy": f"copy {DRAWN} --gap 3",
     "toy": f"toy {DRAWN} --kind variable --log-every 1",
     "cos": f"cos {SHORT} --num-values 100",
