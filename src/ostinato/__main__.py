@@ -1,6 +1,10 @@
 """``python -m ostinato`` is the command line."""
 
-from ostinato.cli import main
+import sys
 
 if __name__ == "__main__":
+    # Python has put the working directory first on the path, which may be a run of others
+    del sys.path[0]
+    from ostinato.cli import main
+
     main()

@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from ostinato.errors import DtypeError
+
+
+def whole_numbers(argument: str, given: Tensor | Sequence[int]) -> Tensor:
+    """Numbers as a tensor. Raises DtypeError for what are no whole numbers of 64 bits."""
+    at = given.device if isinstance(given, Tensor) else "cpu"
+    try:
+        found = torch.as_tensor(given, device=at)
+        found = found.long() if found.numel() == 0 else found
+    # what torch says of text, of None, of lists of lists and of numbers that are too large
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise _no_numbers(argument, repr(given)) from error
+    whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
+    if not whole or found.layout is not torch.strided or found.is_meta:
+        plain = found.layout is torch.strided and not found.is_meta
+        kind = str(found.dtype) if plain else f"a tensor without its numbers ({found.device})"
+        raise _no_numbers(argument, kind)
+    return found
+
+
+def _no_numbers(argument: str, got: str) -> DtypeError:
+    return DtypeError(
+        argument,
+        wanted="whole numbers, one for each row of the batch",
+        got=got if len(got) <= 60 else f"{got[:60]} ...",
+        remedy=f"Use {argument}.long(); for a bool mask [T, B] there is mask=.",
+    )
 
 
 def mask_from_lengths(lengths: Tensor, num_steps: int) -> Tensor:

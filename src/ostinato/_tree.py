@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 import torch
 from torch import Tensor
 
-from ostinato.errors import StateError
+from ostinato.errors import DtypeError, StateError
 from ostinato.typing import Tree
 
 
@@ -27,6 +27,13 @@ def children(tree: Tree) -> list[tuple[str, Tree]] | None:
         return [(f".{name}", item) for name, item in zip(names, items, strict=True)]
     if isinstance(tree, dict):
         entries = cast("dict[str, Tree]", tree)
+        if not all(isinstance(key, str) for key in entries):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DtypeError(
+                "tree",
+                wanted="a dict with text as keys",
+                got=f"the keys {', '.join(repr(key) for key in entries)}",
+                remedy="Name the tensors, as in {'h': h, 'c': c}.",
+            )
         return [(f"[{key!r}]", value) for key, value in sorted(entries.items())]
     return None
 
@@ -44,6 +51,13 @@ def paths(tree: Tree, prefix: str = "") -> list[tuple[str, Tensor]]:
     if nodes is not None:
         return [leaf for step, node in nodes for leaf in paths(node, prefix + step)]
     if isinstance(tree, Tensor):
+        if tree.layout is not torch.strided or tree.is_nested or tree.is_quantized:
+            raise DtypeError(
+                prefix or "tree",
+                wanted="a plain tensor",
+                got=describe(tree),
+                remedy="Use .to_dense(), .dequantize(), or pad nested rows.",
+            )
         return [(prefix, tree)]
     raise StateError(
         prefix or "tree",
@@ -51,6 +65,15 @@ def paths(tree: Tree, prefix: str = "") -> list[tuple[str, Tensor]]:
         got=type(tree).__name__,
         remedy="Use a tuple in place of a list, and () in place of None.",
     )
+
+
+def tensor(argument: str, given: object) -> Tensor:
+    """What is given. Raises DtypeError where it is no plain tensor."""
+    if not isinstance(given, Tensor):
+        raise DtypeError(
+            argument, wanted="a tensor", got=type(given).__name__, remedy="Use torch.as_tensor."
+        )
+    return paths(given, argument)[0][1]
 
 
 def leaves(tree: Tree) -> list[Tensor]:
@@ -99,12 +122,22 @@ def describe(tree: Tree) -> str:
     """The shapes of a tree, as in ``([3, 4], [3, 4])``."""
     nodes = children(tree)
     if nodes is None:
-        return str(list(tree.shape)) if isinstance(tree, Tensor) else type(tree).__name__
+        return _described(tree)
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{step[1:-1]}: {describe(node)}" for step, node in nodes) + "}"
     parts = [f"{step[1:]}={describe(n)}" if step[0] == "." else describe(n) for step, n in nodes]
     name = type(tree).__name__ if hasattr(tree, "_fields") else ""
     return f"{name}({', '.join(parts)}{',' if len(parts) == 1 and not name else ''})"
+
+
+def _described(leaf: object) -> str:
+    if not isinstance(leaf, Tensor):
+        return type(leaf).__name__
+    if leaf.is_nested:
+        return "a nested tensor"
+    kind = " quantized" if leaf.is_quantized else ""
+    layout = "" if leaf.layout is torch.strided else f" {leaf.layout}".replace("torch.", "")
+    return f"{list(leaf.shape)}{layout}{kind}"
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ done to it from outside, by `ostinato.unroll` and the combinators::
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from ostinato.errors import DtypeError, ShapeError
+from ostinato import _tree
+from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
 
@@ -42,6 +43,16 @@ class Cell(nn.Module, ABC):
 
     input_size: int | None = None
     """Features I of one step x [B, I]; None where the cell takes other inputs."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if lacking := getattr(cls, "__abstractmethods__", None):
+            raise DtypeError(
+                "cell",
+                wanted="a class of cells that can be made",
+                got=f"{cls.__name__}, which is abstract: it lacks {' and '.join(sorted(lacking))}",
+                remedy="Write a subclass that does; ostinato.cells has many.",
+            )
+        return super().__new__(cls)
 
     @abstractmethod
     def forward(self, x: Tree, state: State) -> tuple[Tree, State]:
@@ -63,20 +74,53 @@ class Cell(nn.Module, ABC):
     def __call__(self, x: Tree, state: State) -> tuple[Tree, State]:
         if self.input_size is not None:
             check_step(self, x, self.input_size)
-        return super().__call__(x, state)
+        if state is None and type(self).__module__.startswith("ostinato."):
+            raise StateError(
+                "state",
+                wanted=f"the state before the step of {type(self).__name__}",
+                got="None",
+                remedy="A cell begins with cell.initial_state(B).",
+            )
+        try:
+            return super().__call__(x, state)
+        except RuntimeError:
+            _check_kind(self, x)
+            raise
 
 
 def check_step(cell: Cell, x: Tree, input_size: int) -> None:
     """Raise ShapeError where x is not one step [B, I]."""
-    if isinstance(x, Tensor) and x.dim() == 2 and x.shape[1] == input_size:
+    whole = isinstance(x, Tensor) and x.layout is torch.strided
+    if whole and x.dim() == 2 and x.shape[1] == input_size:
         return
-    got = str(list(x.shape)) if isinstance(x, Tensor) else type(x).__name__
+    got = _tree.describe(x)
     raise ShapeError(
         "x",
         wanted=f"one step [B, {input_size}] for {type(cell).__name__}",
         got=got,
         remedy="To run a cell over a whole sequence [T, B, ...], use unroll(cell, xs).",
     )
+
+
+def _check_kind(cell: Cell, x: Tree) -> None:
+    """Raise DtypeError or DeviceError where a step failed on an x of another kind than weights."""
+    weight = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    if cell.input_size is None or weight is None or not isinstance(x, Tensor):
+        return
+    if x.dtype != weight.dtype:
+        raise DtypeError(
+            "x",
+            wanted=f"{weight.dtype}, the dtype of {type(cell).__name__}",
+            got=str(x.dtype),
+            remedy=f"Use x.to({weight.dtype}), or cell.to({x.dtype}).",
+        )
+    if x.device != weight.device:
+        raise DeviceError(
+            "x",
+            wanted=f"a tensor on {weight.device}, where the cell is",
+            got=str(x.device),
+            remedy="Move one of them with .to(device).",
+        )
 
 
 @final
@@ -136,8 +180,8 @@ def as_cell(module: nn.Module) -> Cell:
     return Lift(module)
 
 
-def check_module(argument: str, module: object) -> None:
-    """Raise DtypeError for what is no module, and for modules that run over time themselves."""
+def check_any_module(argument: str, module: object) -> None:
+    """Raise DtypeError for what is no module."""
     if not isinstance(module, nn.Module):
         raise DtypeError(
             argument,
@@ -145,6 +189,11 @@ def check_module(argument: str, module: object) -> None:
             got=repr(module),
             remedy="Wrap a function in a module.",
         )
+
+
+def check_module(argument: str, module: object) -> None:
+    """Raise DtypeError for what is no module, and for modules that run over time themselves."""
+    check_any_module(argument, module)
     if isinstance(module, (nn.RNNBase, OverTime)):
         ours = "ostinato" if isinstance(module, OverTime) else "torch.nn"
         raise DtypeError(
@@ -180,5 +229,16 @@ def zeros(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """A state of zeros of this size, with the dtype and device of the module's parameters."""
-    return torch.zeros(*size, **like(module, dtype, device))
+    """A state of zeros of this size, with the dtype and device of the module's parameters.
+
+    Raises ArgumentError where that is none, or too large.
+    """
+    try:
+        return torch.zeros(*size, **like(module, dtype, device))
+    except (TypeError, RuntimeError) as error:
+        raise ArgumentError(
+            "batch_size",
+            wanted="a whole number of rows, and a state of them that fits into memory",
+            got=repr(size[0]),
+            remedy="The state of a cell is [B, ...].",
+        ) from error

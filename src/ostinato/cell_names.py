@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,17 @@ STANDARD: dict[str, Callable[..., Cell]] = {
     "lstm": cells.LSTM,
 }
 
+
+LIBRARY: dict[str, Callable[..., Any]] = {
+    **STANDARD,
+    **{
+        f"ostinato.cells:{name}": kind
+        for name in cells.__all__
+        if not inspect.isabstract(kind := getattr(cells, name))
+    },
+    **{f"torch.nn:{kind.__name__}": kind for kind in (nn.RNNCell, nn.LSTMCell, nn.GRUCell)},
+}
+"""The names that lead to cells of ostinato and of torch, without importing anything."""
 
 INITS = ("orthogonal", "identity", "xavier", "torch")
 """How the weights of the standard cells may begin; torch leaves all of them to torch."""
@@ -96,15 +108,21 @@ def draw_as_minpy(weight: Tensor) -> None:
 
 def find_cell(name: str) -> Callable[..., Any]:
     """What makes cells of this name. Raises ArgumentError for a name that leads to nothing."""
-    return STANDARD.get(name) or _imported(name)
+    kind = LIBRARY.get(name) or imported(name)
+    if inspect.isabstract(kind):
+        raise _unknown(name, "That class is abstract: write one that defines all of a cell.")
+    return kind
 
 
 def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
     """The cell of this name: a key of `STANDARD`, or ``"package.module:Class"``.
 
     A class is called as ``Class(input_size, size, **options)`` and must give a `Cell`, or one of
-    torch's own cells. Raises ArgumentError for a name that leads to none, and where the class does
-    not take the options.
+    torch's own cells; a function is called likewise. Raises ArgumentError for a name that leads to
+    none, and where it does not take the options.
+
+    The module of a class is imported, which runs its code: for the names in runs of others see
+    `ostinato.train.Run.open`.
     """
     kind = find_cell(name)
     try:
@@ -125,14 +143,22 @@ def make_cell(name: str, input_size: int, size: int, **options: Any) -> Cell:
         "cell",
         wanted="a class of cells",
         got=f"{name}, which makes a {type(cell).__name__}",
-        remedy="Wrap it in ostinato.Recurrence, in a function of input_size and size.",
+        remedy="Wrap it in ostinato.Recurrence, in a class of cells of your own.",
     )
 
 
-def _imported(name: str) -> Callable[..., Any]:
+def is_cell_class(kind: object) -> bool:
+    """Whether this is a class whose objects are cells, of ours or of torch's kind."""
+    return inspect.isclass(kind) and issubclass(kind, Cell | nn.RNNCellBase)
+
+
+def imported(name: str) -> Callable[..., Any]:
+    """What ``"package.module:Class"`` leads to. Raises ArgumentError where that is nothing."""
     module, colon, attribute = name.partition(":")
     if not colon:
         raise _unknown(name, f"Did you mean {near[0]}?" if (near := _near(name)) else "")
+    if not all(module.split(".")):
+        raise _unknown(name, "A module is named in full, such as my_package.my_module.")
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:

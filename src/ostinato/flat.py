@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ostinato.cell import check_any_module
 from ostinato.errors import ArgumentError, DeviceError, DtypeError
 
 
@@ -19,6 +20,7 @@ def flatten_parameters_and_grads(module: nn.Module) -> tuple[Tensor, Tensor]:
     Raises ArgumentError for a module without parameters, DtypeError or DeviceError where they
     differ in dtype or device.
     """
+    check_any_module("module", module)
     parameters = list(module.parameters())
     if not parameters:
         raise ArgumentError(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ostinato import _tree
 from ostinato.errors import ArgumentError
 
 
@@ -77,11 +78,12 @@ def permutation_importance(
 
 def checked_dim(argument: str, dim: int, xs: Tensor) -> int:
     """The dimension counted from the front; ArgumentError where xs has no such dimension."""
-    if not -xs.dim() <= dim < xs.dim():
+    _tree.tensor("xs", xs)
+    if type(dim) is not int or not -xs.dim() <= dim < xs.dim():
         raise ArgumentError(
             argument,
             wanted=f"a dimension of xs {list(xs.shape)}",
-            got=str(dim),
+            got=repr(dim),
             remedy="Dimensions count from 0, or backwards from -1.",
         )
     return dim % xs.dim()

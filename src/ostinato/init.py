@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ostinato.cell import check_any_module
 from ostinato.errors import ArgumentError
 from ostinato.typing import Initialiser
 
@@ -52,9 +53,9 @@ MATRIX_RULES = ("xavier", "gaussian", "orthogonal", "identity")
 
 def rule(name: Initialiser, argument: str) -> Callable[[Tensor], Any]:
     """The rule of this name, or the callable itself. ArgumentError for an unknown name."""
-    if callable(name):
+    if callable(name) and not isinstance(name, type):
         return name
-    if name not in RULES:
+    if not isinstance(name, str) or name not in RULES:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             argument,
             wanted=f"one of {', '.join(map(repr, RULES))}, or a function that fills a matrix",
@@ -89,6 +90,7 @@ def initialise(
     vectors without a rule of their own stay as they are. Raises ArgumentError for an unknown
     rule, and for a pattern that fits no parameter.
     """
+    check_any_module("module", module)
     names = [name for name, _ in module.named_parameters()]
     for pattern in but or {}:
         if not any(fnmatch.fnmatchcase(name, pattern) for name in names):

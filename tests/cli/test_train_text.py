@@ -92,10 +92,12 @@ def test_other_models_and_tokens(ostinato, flags: str) -> None:
 
 
 def test_a_cell_of_a_module_in_the_working_directory(ostinato, folder) -> None:
-    (folder / "my_cells.py").write_text("from ostinato.cells import GRU as Mine\n")
-    done = ostinato("train", "text", "verse.txt", *SMALL, "--steps", 2, "--cell", "my_cells:Mine")
+    (folder / "cells_of_mine.py").write_text("from ostinato.cells import GRU as Mine\n")
+    done = ostinato(
+        "train", "text", "verse.txt", *SMALL, "--steps", 2, "--cell", "cells_of_mine:Mine"
+    )
     assert done.code == 0, done.err
-    assert "my_cells:Mine 1 x 8" in done.out
+    assert "cells_of_mine:Mine 1 x 8" in done.out
 
 
 def test_words_that_are_unknown_are_a_caution(ostinato, folder) -> None:

@@ -6,8 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ostinato.errors import ArgumentError, ShapeError
+from ostinato import _tree
+from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError
 from ostinato.typing import is_whole
+
+# Pixels of a side, and patches round one place, beyond which there is no sense but much memory.
+_MOST, _DEPTH = 10_000, 32
 
 
 def glimpse(
@@ -31,16 +35,24 @@ def glimpse(
     ShapeError for tensors of another form, ArgumentError for numbers below 1.
     """
     check_tensors(images, locations)
-    height, width = size if isinstance(size, tuple) else (size, size)
-    named = {"size": min(height, width), "depth": depth, "scale": scale}
-    for argument, number in named.items():
-        if not is_whole(number) or number < 1:
+    height, width = size if isinstance(size, tuple) and len(size) == 2 else (size, size)
+    named = (("size", height), ("size", width), ("depth", depth), ("scale", scale))
+    for argument, number in named:
+        most = _DEPTH if argument == "depth" else _MOST
+        if not is_whole(number) or not 1 <= number <= most:
             raise ArgumentError(
                 argument,
-                wanted="whole numbers of at least 1",
+                wanted="whole numbers of at least 1, and no giants",
                 got=repr(number),
                 remedy="Sizes are in pixels.",
             )
+    if (widest := max(height, width) * scale ** (depth - 1)) > _MOST:
+        raise ArgumentError(
+            "depth",
+            wanted=f"patches of at most {_MOST:,} pixels a side",
+            got=f"{widest:,} for the widest of {depth}",
+            remedy="Use fewer patches, or a smaller scale.",
+        )
     patches = []
     for zoom in (scale**level for level in range(depth)):
         patch = crop(images, locations, height * zoom, width * zoom)
@@ -79,8 +91,23 @@ def first(location: Tensor, length: int, size: int) -> Tensor:
 
 
 def check_tensors(images: Tensor, locations: Tensor) -> None:
-    """Raise ShapeError where the tensors are no images [B, C, H, W] and locations [B, 2]."""
-    if images.dim() != 4:
+    """Raise where the tensors are no images [B, C, H, W] and locations [B, 2] of numbers."""
+    for argument, given in (("images", images), ("locations", locations)):
+        if not _tree.tensor(argument, given).is_floating_point():
+            raise DtypeError(
+                argument,
+                wanted="floating point",
+                got=str(given.dtype),
+                remedy="Use .float().",
+            )
+    if images.device != locations.device:
+        raise DeviceError(
+            "locations",
+            wanted=f"a tensor on {images.device}, where the images are",
+            got=str(locations.device),
+            remedy="Move one of them with .to(device).",
+        )
+    if images.dim() != 4 or 0 in images.shape[1:]:
         raise ShapeError(
             "images",
             wanted="[B, C, H, W]",
@@ -93,4 +120,9 @@ def check_tensors(images: Tensor, locations: Tensor) -> None:
             wanted=f"[{len(images)}, 2], (y, x) of each image",
             got=str(list(locations.shape)),
             remedy="One location for each image.",
+        )
+    # elsewhere looking would wait for the device
+    if locations.device.type == "cpu" and locations.isnan().any():
+        raise ArgumentError(
+            "locations", wanted="numbers", got="NaN", remedy="Look after what gives the places."
         )

@@ -49,7 +49,7 @@ def backend(name: str) -> Generator[None]:
 
 def check_name(name: str) -> None:
     """Raise ArgumentError where no backend is called that."""
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(
             "backend",
             wanted=f"one of {', '.join(map(repr, NAMES))}",

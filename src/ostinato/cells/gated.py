@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from ostinato import init
 from ostinato.cell import Cell, zeros
-from ostinato.errors import ArgumentError
+from ostinato.errors import ArgumentError, DeviceError, DtypeError
 from ostinato.typing import Initialiser, State, is_whole
+
+# More features than this fit into no memory.
+_LARGEST = 2**31 - 1
 
 
 class Options(TypedDict, total=False):
@@ -67,7 +70,7 @@ class GatedCell(Cell):
         rows = self.num_gates * hidden_size
 
         def weight(*size: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(*size, device=device, dtype=dtype))
+            return new_weight(*size, device=device, dtype=dtype)
 
         self.weight_ih, self.weight_hh = weight(rows, input_size), weight(rows, self.recurrent_size)
         self.bias_ih = weight(rows) if bias else None
@@ -197,6 +200,13 @@ def draw_projection(weight: Tensor) -> None:
 
 def check_size(argument: str, size: int, *, least: int) -> None:
     """Raise ArgumentError where a size is not a whole number of at least ``least``."""
+    if is_whole(size) and size > _LARGEST:
+        raise ArgumentError(
+            argument,
+            wanted=f"at most {_LARGEST:,}",
+            got=repr(size),
+            remedy="It counts features.",
+        )
     if not is_whole(size) or size < least:  # pyright: ignore[reportUnnecessaryComparison]
         raise ArgumentError(
             argument,
@@ -204,6 +214,43 @@ def check_size(argument: str, size: int, *, least: int) -> None:
             got=repr(size),
             remedy="It counts features.",
         )
+
+
+def new_weight(
+    *size: int, device: torch.device | str | None, dtype: torch.dtype | None
+) -> nn.Parameter:
+    """A parameter that is to be filled. Raises where there is no such dtype, device or memory."""
+    check_kind(device, dtype)
+    try:
+        return nn.Parameter(torch.empty(*size, device=device, dtype=dtype))
+    except RuntimeError as error:
+        raise ArgumentError(
+            "hidden_size",
+            wanted="sizes of weights that fit into memory",
+            got=f"a weight {list(size)}",
+            remedy="Take a smaller cell, or several layers.",
+        ) from error
+
+
+def check_kind(device: object, dtype: object) -> None:
+    """Raise DtypeError or DeviceError where weights cannot be of this dtype or on this device."""
+    real = isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype.is_complex)
+    if dtype is not None and not real:
+        raise DtypeError(
+            "dtype",
+            wanted="torch.float32 or another of numbers with a point",
+            got=repr(dtype),
+            remedy="Weights are trained, which whole numbers cannot be.",
+        )
+    try:
+        torch.empty(0, device=device)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise DeviceError(
+            "device",
+            wanted="a device that torch has here",
+            got=repr(device),
+            remedy='Use "cpu", or leave it out.',
+        ) from error
 
 
 def check_set_bias(argument: str, value: float | None, bias: bool) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ostinato.cell import Cell, zeros
 from ostinato.cells.activation import activation as by_name
-from ostinato.cells.gated import check_size
+from ostinato.cells.gated import check_kind, check_size
 from ostinato.typing import State
 
 
@@ -38,6 +38,7 @@ class IndRNN(Cell):
         super().__init__()
         check_size("input_size", input_size, least=0)
         check_size("hidden_size", hidden_size, least=1)
+        check_kind(device, dtype)
         by_name(activation)
         self.input_size, self.hidden_size = input_size, hidden_size
         self.activation = activation

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.cell import Cell, zeros
-from ostinato.cells.gated import check_size
+from ostinato.cells.gated import check_kind, check_size
 from ostinato.typing import State
 
 
@@ -36,6 +36,7 @@ class MinGRU(Cell):
         super().__init__()
         check_size("input_size", input_size, least=1)
         check_size("hidden_size", hidden_size, least=1)
+        check_kind(device, dtype)
         self.input_size, self.hidden_size = input_size, hidden_size
         self.from_input = nn.Linear(input_size, 2 * hidden_size, bias, device, dtype)
 

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
-import os
+import atexit
+import gc
+import logging
 import sys
 from typing import NoReturn
 
 from ostinato.data.requirements import MissingPackage, require
+from ostinato.data.visible import visible
 from ostinato.errors import OstinatoError
 
 __all__ = ["main"]
@@ -18,8 +21,18 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line. Exits with 1 and one message where something is wrong."""
-    # So that --cell finds the user's module here; last, so that no file here hides a package.
-    sys.path.append(os.getcwd())
+    # At exit Python looks for garbage three times among all objects of 2500 modules, for a second.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
+    notes = _Notes()
+    logging.getLogger("ostinato").addHandler(notes)
+    try:
+        _run()
+    finally:
+        logging.getLogger("ostinato").removeHandler(notes)
+
+
+def _run() -> None:
     try:
         require("typer", "train")
         from ostinato.cli.app import app
@@ -44,8 +57,16 @@ def main() -> None:
 
 
 def _leave(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {visible(message)}", file=sys.stderr)
     sys.exit(1)
+
+
+class _Notes(logging.Handler):
+    """What the library remarks, as notes on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a remark."""
+        print(f"note: {visible(record.getMessage())}", file=sys.stderr, flush=True)
 
 
 def _as_flags(error: OstinatoError) -> str:

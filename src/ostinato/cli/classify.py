@@ -11,10 +11,12 @@ import torch
 import typer
 from torch import Tensor
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.files import note_decisions
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import one_line
+from ostinato.cli.screen import one_line, show
 from ostinato.data import Encoding, NumberSettings, Sequences
+from ostinato.runs import Loaded
 from ostinato.runs.load import load_run
 from ostinato.runs.reading import reader_of
 from ostinato.runs.supervised import labelled_settings, read_for
@@ -48,13 +50,15 @@ def classify(
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
+    allow_code: AllowCode = False,
     reading: NumberSettings,
 ) -> None:
     """Say the label of each sequence of a file, with its probability, by the best weights.
 
     A line for each sequence: line ends in its text are written as \\\\n.
     """
-    labels, sequences, outputs = _predicted("classify", run, file, sequence, group, reading)
+    loaded = load_run(run, "classify", allow_code=allow_code)
+    labels, sequences, outputs = _predicted(loaded, file, sequence, group, reading)
     best, shown_labels = outputs.max(-1), [one_line(label) for label in labels]
     width = max(map(len, shown_labels))
     for row, text in enumerate(texts(sequences)):
@@ -65,7 +69,7 @@ def classify(
         else:
             shown = one_line(sequences.texts[row] if sequences.texts else " ".join(text))
             label = shown_labels[int(best.indices[row])]
-            print(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {shown}".rstrip())
+            show(f"{row + 1:>6}  {label:<{width}}  {probability:.3f}  {shown}".rstrip())
 
 
 @with_settings(reading=NumberSettings)
@@ -76,10 +80,12 @@ def tag(
     sequence: SequenceOption = None,
     group: GroupOption = None,
     as_json: JsonOption = False,
+    allow_code: AllowCode = False,
     reading: NumberSettings,
 ) -> None:
     """Say the label of each step of the sequences of a file, by the best weights."""
-    labels, sequences, outputs = _predicted("tag", run, file, sequence, group, reading)
+    loaded = load_run(run, "tag", allow_code=allow_code)
+    labels, sequences, outputs = _predicted(loaded, file, sequence, group, reading)
     said = [labels[place] for place in outputs.argmax(-1).tolist()]
     start = 0
     for row, (text, length) in enumerate(
@@ -92,19 +98,17 @@ def tag(
         else:
             both = zip(text, steps, strict=True) if text else (("", label) for label in steps)
             pairs = (f"{word}/{label}" if word else label for word, label in both)
-            print(one_line(" ".join(pairs)))
+            show(one_line(" ".join(pairs)))
 
 
 def _predicted(
-    task: str,
-    path: Path,
+    loaded: Loaded,
     file: Path,
     sequence: str | None,
     group: str | None,
     reading: NumberSettings,
 ) -> tuple[tuple[str, ...], Sequences, Tensor]:
     """(labels, the file's sequences, the probabilities [N, C] or of all steps [S, C])."""
-    loaded = load_run(path, task)
     encoding = loaded.task.problem.encoding
     assert isinstance(encoding, Encoding)
     torch.set_num_threads(1)  # the batches are small
@@ -113,7 +117,7 @@ def _predicted(
     settings = settings.replace(**{name: v for name, v in wanted.items() if v is not None})
     reader = reader_of(loaded.run, reading)
     sequences, samples = read_for(
-        encoding, file, settings, reader, per_step=task == "tag", labelled=False
+        encoding, file, settings, reader, per_step=loaded.job.name == "tag", labelled=False
     )
     note_decisions(reader)
     outputs = predict(loaded.model, samples)

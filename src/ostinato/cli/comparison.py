@@ -12,6 +12,7 @@ from typing import Any, final
 from ostinato.cell_names import make_cell
 from ostinato.cli.screen import say
 from ostinato.data import write_json
+from ostinato.data.visible import visible
 from ostinato.errors import ArgumentError
 from ostinato.tasks import CellSettings, SupervisedTask
 from ostinato.tasks.drawing import COLOURS, TRUTH, picture
@@ -113,7 +114,7 @@ class Comparison:
             solver.best.step,
             solver.progress.seconds,
         )
-        write_json(run.result_path, {**made.figures, "step": made.best_step})
+        run.write_result({**made.figures, "step": made.best_step})
         self.trained.append(made)
 
     def leave_out(self, contestant: Contestant, seed: int, task: SupervisedTask) -> None:
@@ -152,7 +153,7 @@ class Comparison:
         from rich.console import Console
 
         Console().print(self._table())
-        print(f"kept in {self.folder}: compare.png, compare.json, and a run for each training")
+        say(f"kept in {self.folder}: compare.png, compare.json, and a run for each training")
 
     def _draw(self) -> None:
         with picture(self.folder / "compare.png", size=(8, 5)) as axes:
@@ -177,6 +178,7 @@ class Comparison:
 
     def _table(self) -> Any:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(title=f"{self.task}: held-out {self._curve[1]}, means over seeds")
         table.add_column("cell")
@@ -197,14 +199,14 @@ class Comparison:
             figures = [fmean(run.values[-1] for run in runs), fmean(best), min(best), max(best)]
             figures += [fmean(run.figures[key] for run in runs) for key in accuracy]
             table.add_row(
-                name,
+                Text(visible(name)),
                 f"{runs[0].parameters:,}",
                 *(f"{figure:.4f}" for figure in figures),
                 f"{fmean(run.best_step for run in runs):,.0f}",
                 f"{fmean(run.seconds for run in runs):.1f}",
             )
         for each in self.diverged:
-            table.add_row(each["cell"], "", f"seed {each['seed']} diverged")
+            table.add_row(Text(visible(each["cell"])), "", f"seed {each['seed']} diverged")
         said = [f"{self.baseline['loss']:.4f}"] * 4
         said += [f"{self.baseline[key]:.4f}" for key in accuracy]
         table.add_row("always the same", "", *said, "", "")

@@ -11,6 +11,7 @@ from torch import nn
 
 import ostinato
 from ostinato.cell_names import STANDARD, make_cell
+from ostinato.cli.code import AllowCode, find_cells_here
 from ostinato.cli.screen import say
 from ostinato.runs import job_of
 from ostinato.runs.job import open_run
@@ -38,12 +39,14 @@ def draw(
     ] = 1,
     inputs: Annotated[int, typer.Option("--input", min=1, help="Of CELL: features of x.")] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Of CELL: hidden units.")] = 128,
+    allow_code: AllowCode = False,
 ) -> None:
     """Draw what a cell computes, a stack of them, or the model of a run; unrolled in time."""
     run = Path(target)
     if run.exists() or len(run.parts) > 1:
-        module, example = model_of(run)
+        module, example = model_of(run, allow_code=allow_code)
     else:
+        find_cells_here()
         sizes = [inputs, *[hidden] * layers]
         made = [make_cell(target, sizes[i], sizes[i + 1]) for i in range(layers)]
         module = made[0] if layers == 1 else ostinato.Stack(*made)
@@ -52,9 +55,9 @@ def draw(
     say(f"drawn: {path}", as_json=False)
 
 
-def model_of(path: Path) -> tuple[nn.Module, Any]:
+def model_of(path: Path, *, allow_code: bool = False) -> tuple[nn.Module, Any]:
     """The model of a run, without dropout, and an example of its data."""
-    run, _ = open_run(path)
+    run, _ = open_run(path, allow_code=allow_code)
     config = run.read_config()
     job = job_of(config, run)
     if job.drawn is None:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.files import refuse_without_file
 from ostinato.cli.options import with_settings
 from ostinato.cli.paths import check_file, check_folder
 from ostinato.cli.places import Places
-from ostinato.cli.screen import say, tell_notes
+from ostinato.cli.screen import say, show, tell_notes
 from ostinato.data import ReadSettings, atomic
 from ostinato.errors import ArgumentError
 from ostinato.runs import JOBS, Job, job_of
@@ -60,6 +61,7 @@ def evaluate(
         bool, typer.Option(help="attention: look at drawn places, in place of their mean.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    allow_code: AllowCode = False,
     reading: ReadSettings,
     places: Places,
 ) -> None:
@@ -68,7 +70,7 @@ def evaluate(
     For text these are bits per character, loss and perplexity; for labels, accuracy and the
     confusion matrix; for numbers, the mean squared error; for series, MASE beside baselines.
     """
-    opened, _ = open_run(run)
+    opened, _ = open_run(run, allow_code=allow_code)
     job = job_of(opened.read_config(), opened)
     if job.evaluate is None:
         raise RunError(
@@ -81,14 +83,15 @@ def evaluate(
     if pictures is not None:
         pictures.mkdir(parents=True, exist_ok=True)
     # attention draws its places then, whatever its settings say
-    loaded = load_run(run, model={"stochastic": True}) if stochastic else load_run(run)
+    changes = {"model": {"stochastic": True}} if stochastic else {}
+    loaded = load_run(run, allow_code=allow_code, **changes)
     how = Reading(columns, pictures, reading, places.given())
     found = job.evaluate(loaded.task, opened, paths or [], how)
     if curves is not None:
         write_curves(opened, curves)
         say(f"curves in {curves}", as_json=as_json)
     tell_notes(found)
-    print(json.dumps(found.figures) if as_json else found)
+    show(json.dumps(found.figures) if as_json else str(found))
 
 
 def _check_options(job: Job[Any], **options: Path | bool | None) -> None:

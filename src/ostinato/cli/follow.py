@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ostinato.cli.code import find_cells_here
 from ostinato.runs import job_of
 from ostinato.runs.job import train_settings
 from ostinato.train import DivergedError, Processes, Run, Solver
@@ -21,7 +22,13 @@ def is_follower() -> bool:
 
 def lead(processes: Processes, run: Run, resume: Path | None) -> None:
     """Tell the followers what to train: the directory of a run says everything."""
-    processes.told({"run": str(run.folder.resolve()), "resume": resume and str(resume.resolve())})
+    processes.told(
+        {
+            "run": str(run.folder.resolve()),
+            "resume": resume and str(resume.resolve()),
+            "allow_code": run.allow_code,
+        }
+    )
 
 
 def follow() -> None:
@@ -30,7 +37,9 @@ def follow() -> None:
     The directory must be one that all machines see.
     """
     told: dict[str, Any] = Processes().told(None)
-    run = Run.open(Path(told["run"]))
+    if not told["resume"]:  # the user has just typed the name of the cell
+        find_cells_here()
+    run = Run.open(Path(told["run"]), allow_code=told["allow_code"])
     config = run.read_config()
     settings = train_settings(config, run)
     solver = Solver(job_of(config, run).build(run, config), settings)

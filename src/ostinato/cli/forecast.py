@@ -9,10 +9,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.files import refuse_without_file
 from ostinato.cli.options import with_settings
 from ostinato.cli.paths import check_file
-from ostinato.cli.screen import note, say
+from ostinato.cli.screen import note, say, show
 from ostinato.conclusion import Table
 from ostinato.data import ReadSettings
 from ostinato.runs.load import load_run
@@ -53,6 +54,7 @@ def forecast(
         Path | None, typer.Option(metavar="FILE", help="Draw the forecast there, as PNG.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a step.")] = False,
+    allow_code: AllowCode = False,
     time: Annotated[
         str | None, typer.Option(help="The column of times, where it is not that of the run.")
     ] = None,
@@ -71,7 +73,7 @@ def forecast(
     check_file("--plot", plot)
     places = {name: v for name, v in (("time", time), ("series", series)) if v is not None}
     refuse_without_file({**reading.given(), **places}, path)
-    loaded = load_run(run, SERIES.name)
+    loaded = load_run(run, SERIES.name, allow_code=allow_code)
     task, opened = loaded.task, loaded.run
     history = task.history
     if path is not None:
@@ -92,7 +94,7 @@ def forecast(
     if as_json:
         print("\n".join(json.dumps(_record(said, row)) for row in said.rows()))
     else:
-        print(Table(said.heads(), list(said.rows())))
+        show(str(Table(said.heads(), list(said.rows()))))
     _tell_unknown(said)
     if to_csv is not None:
         say(f"written: {to_csv}", as_json=as_json)

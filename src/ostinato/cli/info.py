@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ostinato.cli.code import AllowCode
+from ostinato.data.visible import visible
 from ostinato.runs import job_of
-from ostinato.runs.job import train_settings
+from ostinato.runs.job import open_run, train_settings
 from ostinato.runs.reading import SECTION
 from ostinato.train import CheckpointError, Run
 from ostinato.train.report import duration
@@ -19,17 +21,20 @@ def info(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
     ],
+    *,
+    allow_code: AllowCode = False,
 ) -> None:
     """Tell what a run is, how far it has come and how good it is."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    opened = Run.open(run)
+    opened, checkpoint = open_run(run, allow_code=allow_code)
     table = Table.grid(padding=(0, 3))
     table.add_column(style="bold")
-    for name, value in _rows(opened, run if run.suffix == ".safetensors" else None):
+    for name, value in _rows(opened, checkpoint):
         # Text is not markup: a path may have brackets.
-        table.add_row(name, value.replace("[", r"\["))
+        table.add_row(name, Text(visible(value)))
     Console().print(table)
 
 

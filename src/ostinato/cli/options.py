@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ostinato.cell_names import find_cell
+from ostinato.cli.code import find_cells_here
 from ostinato.data import Settings, require
 from ostinato.errors import ArgumentError
 from ostinato.train import TrainSettings
@@ -32,6 +33,8 @@ def with_settings(
         def command(**values: Any) -> Any:
             for name, default in chosen.items():
                 fields = [field.name for field in dataclasses.fields(default)]
+                if "cell" in fields and values.get("start") is None:  # else it is that of a run
+                    find_cells_here()
                 values[name] = default.replace(
                     **{field: values.pop(field) for field in fields if field in values}
                 )

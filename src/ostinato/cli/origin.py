@@ -33,7 +33,11 @@ _FREE = ("input_dropout", "dropout", "held_dropout")
 
 
 def begun_from(
-    context: typer.Context, path: Path | None, model: Model, *names: str
+    context: typer.Context,
+    path: Path | None,
+    model: Model,
+    *names: str,
+    allow_code: bool = False,
 ) -> tuple[Loaded | None, Model]:
     """The run to begin with, None for none, and the settings of its model.
 
@@ -41,9 +45,16 @@ def begun_from(
     these tasks.
     """
     if path is None:
+        if allow_code:
+            raise ArgumentError(
+                "--allow-code",
+                wanted="a run that names code, with --from",
+                got="--allow-code without one",
+                remedy="A cell that you name yourself needs no leave.",
+            )
         return None, model
     try:
-        origin = load_run(path, *names)
+        origin = load_run(path, *names, allow_code=allow_code)
     except RunError as error:
         about = "--from" if error.argument == "run" else error.argument
         raise RunError(about, wanted=error.wanted, got=error.got, remedy=error.remedy) from error

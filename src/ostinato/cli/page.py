@@ -16,6 +16,7 @@ from ostinato.cli.screen import note
 from ostinato.conclusion import Conclusion
 from ostinato.report import Activations, Facts, write_page
 from ostinato.runs import Job
+from ostinato.runs.job import use_of
 from ostinato.train import Run, Solver, Task
 
 
@@ -71,11 +72,11 @@ def activations(job: Job[Any], task: Task) -> Activations | None:
 
 def ways_on(run: Run, job: Job[Any], *, finished: bool) -> list[tuple[str, str]]:
     """What one may do with a run, and the commands for it."""
-    resume = f"ostinato train --resume {run.folder}"
-    use = job.use.format(run=run.folder)
+    resume, use = run.command("train --resume"), use_of(run, job)
+    measure = run.command("evaluate")
     ways = [("use it", use)] if finished else [("train on", resume)]
-    if job.evaluate is not None and use != f"ostinato evaluate {run.folder}":
-        ways.append(("measure it", f"ostinato evaluate {run.folder}"))
+    if job.evaluate is not None and use != measure:
+        ways.append(("measure it", measure))
     if finished:
         ways.append(("train for longer", f"{resume} --steps N"))
-    return [*ways, ("make this page anew", f"ostinato report {run.folder}")]
+    return [*ways, ("make this page anew", run.command("report"))]

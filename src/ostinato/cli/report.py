@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.page import activations, ways_on
 from ostinato.cli.screen import say
 from ostinato.report import Facts, write_page
@@ -18,13 +19,15 @@ def report(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or one of its checkpoint files.")
     ],
+    *,
+    allow_code: AllowCode = False,
 ) -> None:
     """Make the page of a run anew: report.html, with its curves, samples and settings.
 
     Training leaves one at its end; this makes one for a run that was killed, or is old. It shows
     the best weights, and draws the task's own pictures again.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, allow_code=allow_code)
     opened, job, task = loaded.run, loaded.job, loaded.task
     checkpoint = checkpoint_at(run)
     progress = opened.load_checkpoint(checkpoint, "progress")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import given, with_settings
-from ostinato.cli.screen import note
+from ostinato.cli.screen import note, show
 from ostinato.conclusion import Table
 from ostinato.errors import ArgumentError
 from ostinato.runs.job import open_run
@@ -43,12 +43,13 @@ def sample(
             "probabilities.",
         ),
     ] = None,
+    allow_code: AllowCode = False,
     drawing: SampleSettings,
 ) -> None:
     """Write text with the best weights of a run."""
     if number is not None:
         _check_alone(context, drawing)
-    task = load_writer(run)
+    task = load_writer(run, allow_code=allow_code)
     model, tokenizer = task.model, task.corpus.tokenizer
     if prompt is not None:
         # Bytes of the command line that are no text come as lone surrogates, which are no text.
@@ -56,27 +57,26 @@ def sample(
         _tell_unknown(tokenizer, prompt)
     if number is not None:
         found = what_next(model, tokenizer, prompt, number)
-        print(Table(["next", "probability"], [(repr(token), p) for token, p in found]))
+        show(str(Table(["next", "probability"], [(repr(token), p) for token, p in found])))
         return
     pieces = stream_text(model, tokenizer, prompt, drawing)
     for piece in pieces if stream else ["".join(pieces)]:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+        show(piece, end="")
+    show("")
 
 
-def load_writer(path: Path) -> TextTask:
+def load_writer(path: Path, *, allow_code: bool = False) -> TextTask:
     """The task of a run. Raises RunError for one of no model that writes from left to right."""
-    run, _ = open_run(path)
+    run, _ = open_run(path, allow_code=allow_code)
     if run.read_config().get("task") == BIDIRECTIONAL.name:
         raise RunError(
             str(path),
             wanted="a model that tells the next token from those before it",
             got="one of both directions, which has to know what comes after it",
             remedy="Train with --direction forward to sample. To measure this one: "
-            f"ostinato evaluate {path}",
+            f"{run.command('evaluate', path)}",
         )
-    return load_run(path, TEXT.name).task
+    return load_run(path, TEXT.name, allow_code=allow_code).task
 
 
 def _check_alone(context: typer.Context, drawing: SampleSettings) -> None:

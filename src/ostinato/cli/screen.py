@@ -1,4 +1,8 @@
-"""Where words go: a terminal, a log, or away from the JSON on standard output."""
+"""Where words go: a terminal, a log, or away from the JSON on standard output.
+
+Whatever they are made of, no control character reaches a terminal: everything that the program
+prints goes through here, or is JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import sys
 
 from ostinato.cli.wording import with_flags
 from ostinato.conclusion import Conclusion
+from ostinato.data.visible import visible
 from ostinato.train import JsonLines, Lines, Live, Report
 
 
@@ -18,7 +23,13 @@ def choose_report(title: str, *, as_json: bool) -> Report:
 
 def say(text: str, *, as_json: bool = False) -> None:
     """Print for people: on standard error where standard output is for JSON."""
-    print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
+    print(visible(text), file=sys.stderr if as_json else sys.stdout, flush=True)
+
+
+def show(text: str, end: str = "\n") -> None:
+    """Print a result, or a piece of one."""
+    sys.stdout.write(f"{visible(text)}{end}")
+    sys.stdout.flush()
 
 
 def tell_notes(found: Conclusion) -> None:
@@ -38,4 +49,4 @@ def one_line(text: str) -> str:
 
 def note(text: str) -> None:
     """Print a remark that is not part of the result; settings in it are called as their flags."""
-    print(f"note: {with_flags(text)}", file=sys.stderr, flush=True)
+    print(f"note: {visible(with_flags(text))}", file=sys.stderr, flush=True)

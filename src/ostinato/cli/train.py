@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ostinato.cli.code import AllowCode
 from ostinato.cli.train_seq2seq import seq2seq
 from ostinato.cli.train_series import series
 from ostinato.cli.train_supervised import command_for
@@ -16,9 +17,9 @@ from ostinato.cli.training import train_run
 from ostinato.data.tables.reader import is_table
 from ostinato.errors import ArgumentError
 from ostinato.runs import job_of
-from ostinato.runs.job import train_settings
+from ostinato.runs.job import open_run, section, train_settings
 from ostinato.tasks import RECIPES
-from ostinato.train import Run
+from ostinato.train.folders import command
 
 
 class TaskOrRun(TyperGroup):
@@ -42,11 +43,12 @@ class TaskOrRun(TyperGroup):
         if name not in self.commands and ctx.params.get("run") is not None:
             raise _fixed(name, ctx.params["run"])
         if name not in self.commands and Path(name).exists():
+            words = f"train {_task_for(name)}"
             raise ArgumentError(
                 "TASK",
                 wanted=f"one of {', '.join(self.commands)}",
                 got=f"the path {name}",
-                remedy=f"Name the task before it: ostinato train {_task_for(name)} {name}",
+                remedy=f"Name the task before it: {command(words, Path(name))}",
             )
         return super().resolve_command(ctx, args)
 
@@ -56,13 +58,15 @@ def _task_for(path: str) -> str:
     return "series" if is_table(Path(path)) else "text"
 
 
-def _fixed(got: str, run: object) -> ArgumentError:
+def _fixed(got: str, run: str | Path) -> ArgumentError:
+    run = Path(run)
     return ArgumentError(
         "--resume",
-        wanted="nothing but the run, --steps and --json: its data and its settings are fixed",
+        wanted="nothing but the run, --steps, --json and --allow-code: its data and its settings "
+        "are fixed",
         got=f"{got} beside it",
-        remedy=f"To go on: ostinato train --resume {run}. To train its model on other data, in a "
-        f"run of its own: ostinato train TASK FILE --from {run}",
+        remedy=f"To go on: {command('train --resume', run)}. To train its model on other data, in "
+        f"a run of its own: {command('train TASK FILE --from', run)}",
     )
 
 
@@ -93,21 +97,23 @@ def train_or_resume(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --resume: print one JSON object a step.")
     ] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Train a model, or go on with a run that was stopped."""
     task = context.invoked_subcommand
     if run is None:
-        _refuse_alone("--steps" if steps is not None else "--json" if as_json else None, task)
+        given = {"--steps": steps is not None, "--json": as_json, "--allow-code": allow_code}
+        _refuse_alone(next((flag for flag in given if given[flag]), None), task)
         if task is None:
             print(context.get_help())
     elif task is None:
-        go_on(run, steps, as_json=as_json)
+        go_on(run, steps, allow_code=allow_code, as_json=as_json)
     else:
         raise ArgumentError(
             "--resume",
             wanted="a run to go on with, or a task to begin",
             got=f"both --resume and {task}",
-            remedy=f"A run knows its task and settings: ostinato train --resume {run}",
+            remedy=f"A run knows its task and settings: {command('train --resume', run)}",
         )
 
 
@@ -121,14 +127,21 @@ def _refuse_alone(flag: str | None, task: str | None) -> None:
     )
 
 
-def go_on(path: Path, steps: int | None, *, as_json: bool) -> None:
+def go_on(path: Path, steps: int | None, *, allow_code: bool, as_json: bool) -> None:
     """Go on with the run at a directory, or from one of its checkpoints."""
-    run = Run.open(path)
-    config = run.read_config()
-    if steps is not None:
-        config["train"] |= {"steps": steps}
-        run.write_config(config)
-    checkpoint = path if path.suffix == ".safetensors" else run.newest_checkpoint()
-    job = job_of(config, run)
-    task, settings = job.prepare(run, config), train_settings(config, run)
-    train_run(run, job, task, settings, resume=checkpoint, as_json=as_json)
+    run, checkpoint = open_run(path, allow_code=allow_code)
+    with run.claimed():
+        config = run.read_config()
+        if steps is not None:
+            config["train"] = section(config, "train", run) | {"steps": steps}
+        job = job_of(config, run)
+        task, settings = job.prepare(run, config), train_settings(config, run)
+        train_run(
+            run,
+            job,
+            task,
+            settings,
+            resume=checkpoint or run.newest_checkpoint(),
+            config=None if steps is None else config,
+            as_json=as_json,
+        )

@@ -10,6 +10,7 @@ import typer
 
 from ostinato import __version__
 from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import all_given, check_training, given, settled, with_settings
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
@@ -61,6 +62,7 @@ def seq2seq(
         typer.Option(help="A new directory for the run; by default runs/seq2seq-001, and so on."),
     ] = None,
     start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -81,7 +83,7 @@ def seq2seq(
     name = _example(context, paths[0] if paths else None, example)
     model, batches = _own(context, model, name), _own(context, batches, name)
     training = settled(context, _own(context, training, name))
-    origin, model = begun_from(context, start, model, SEQ2SEQ.name)
+    origin, model = begun_from(context, start, model, SEQ2SEQ.name, allow_code=allow_code)
     if origin is not None:
         fixed = ("tokens", "min_frequency")
         refuse_beside(start, "vocabulary", *(n for n in fixed if given(context, n)))

@@ -9,6 +9,7 @@ import typer
 
 from ostinato import __version__
 from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import all_given, check_training, given, settled, with_settings
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.screen import note, say
@@ -69,6 +70,7 @@ def series(
         typer.Option(help="A new directory for the run; by default runs/series-001, and so on."),
     ] = None,
     start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -88,7 +90,7 @@ def series(
     """
     check_training(context, training, model.cell)
     training = settled(context, training)
-    origin, model = begun_from(context, start, model, SERIES.name)
+    origin, model = begun_from(context, start, model, SERIES.name, allow_code=allow_code)
     if origin is not None:  # what its model reads
         refuse_beside(start, "model", *(n for n in ("difference",) if given(context, n)))
         forecast = forecast.replace(difference=origin.task.settings.difference)

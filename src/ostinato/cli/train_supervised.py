@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ostinato import __version__
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import (
     all_given,
     check_training,
@@ -48,6 +49,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
             typer.Option(help="A new directory; by default runs/TASK-001, and so on."),
         ] = None,
         start: From = None,
+        allow_code: AllowCode = False,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
         ] = False,
@@ -59,7 +61,7 @@ def command_for(recipe: Recipe) -> Callable[..., Any]:
         check_training(context, training, model.cell)
         check_source(context, recipe, source)
         training = settled(context, training)
-        origin, model = begun_from(context, start, model, recipe.name)
+        origin, model = begun_from(context, start, model, recipe.name, allow_code=allow_code)
         if origin is not None and isinstance(data, LabelledSettings):
             fixed = ("tokens", "min_frequency")
             refuse_beside(start, "vocabulary", *(name for name in fixed if given(context, name)))

@@ -10,6 +10,7 @@ import typer
 
 from ostinato import __version__
 from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
 from ostinato.cli.options import all_given, check_training, given, settled, with_settings
 from ostinato.cli.origin import From, begun_from, refuse_beside, source_with, take_weights
 from ostinato.cli.reading import counted
@@ -76,6 +77,7 @@ def text(
         typer.Option(help="A new directory for the run; by default runs/text-001, and so on."),
     ] = None,
     start: From = None,
+    allow_code: AllowCode = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a step, and nothing else.")
     ] = False,
@@ -96,7 +98,9 @@ def text(
     """
     check_training(context, training, model.cell)
     training = settled(context, training)
-    origin, model = begun_from(context, start, model, TEXT.name, BIDIRECTIONAL.name)
+    origin, model = begun_from(
+        context, start, model, TEXT.name, BIDIRECTIONAL.name, allow_code=allow_code
+    )
     tokenizer = None if origin is None else origin.task.corpus.tokenizer
     fixed = ("level", "vocabulary", "min_frequency")
     refuse_beside(start, "vocabulary", *(name for name in fixed if given(context, name)))

@@ -14,8 +14,8 @@ import typer
 from ostinato.cli.follow import lead
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
-from ostinato.data import write_json
 from ostinato.runs import Job
+from ostinato.runs.job import use_of
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
@@ -27,9 +27,12 @@ def train_run(
     settings: TrainSettings,
     *,
     resume: Path | None = None,
+    config: dict[str, Any] | None = None,
     as_json: bool,
 ) -> None:
     """Train a run to its end, from a checkpoint or from the start, and say how it went.
+
+    A ``config`` takes the place of the run's, once the checkpoint is taken up.
 
     Exits with 128 + the signal's number where a signal stopped it, as shells do.
     """
@@ -37,10 +40,12 @@ def train_run(
     say(title, as_json=as_json)
     report = choose_report(str(run.folder), as_json=as_json)
     solver = Solver(task, settings, run=run, report=report)
-    with run.claimed():
+    with run.claimed(again=True):
         if resume is not None:
             solver.restore(run.load_checkpoint(resume))
             run.set_aside_after(resume)
+        if config is not None:
+            run.write_config(config)
         note_command(run, solver)
         lead(solver.processes, run, resume)
         finished = solver.fit()
@@ -55,7 +60,7 @@ def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
     step, total = solver.progress.step, solver.total_steps
     say(
         f"stopped at step {step:,} of {total:,}, and saved. To go on:\n"
-        f"  ostinato train --resume {run.folder}",
+        f"  {run.command('train --resume')}",
         as_json=as_json,
     )
 
@@ -80,7 +85,7 @@ def termination_interrupts() -> Iterator[None]:
 def _say_not_measured(run: Run, as_json: bool) -> None:
     say(
         f"stopped while the trained model was measured; it is saved. To measure it:\n"
-        f"  ostinato train --resume {run.folder}",
+        f"  {run.command('train --resume')}",
         as_json=as_json,
     )
 
@@ -95,17 +100,16 @@ def _conclude(run: Run, job: Job[Any], solver: Solver, as_json: bool) -> None:
         as_json=as_json,
     )
     try:
-        with termination_interrupts():
+        with run.writing(), termination_interrupts():
             found = job.conclude(solver.task, run.folder)
     except KeyboardInterrupt as stop:
         _say_not_measured(run, as_json)
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
-    write_json(run.result_path, {**found.figures, "step": solver.best.step, "steps": step})
+    run.write_result({**found.figures, "step": solver.best.step, "steps": step})
     leave_page(run, job, solver, found)
     say(str(found), as_json=as_json)  # its remarks were told at the beginning
     say(
-        f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n"
-        f"  {job.use.format(run=run.folder)}",
+        f"kept in {run.folder}: {', '.join(_to_look_at(run))}. To go on:\n  {use_of(run, job)}",
         as_json=as_json,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,18 +9,20 @@ import torch
 import typer
 
 from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
 from ostinato.cli.files import note_decisions, refuse_without_file
 from ostinato.cli.options import with_settings
-from ostinato.cli.screen import note, one_line
+from ostinato.cli.screen import note, one_line, show
 from ostinato.data import FileSettings
 from ostinato.data.batches import side_by_side
 from ostinato.data.source import source_words
+from ostinato.data.visible import json_line
 from ostinato.errors import ArgumentError
-from ostinato.runs.job import open_run
 from ostinato.runs.load import load_run
 from ostinato.runs.reading import reader_of
 from ostinato.runs.seq2seq import SEQ2SEQ, pair_settings
 from ostinato.seq2seq import Hypothesis, SearchSettings, Seq2SeqTask, beam_search, read_sources
+from ostinato.train import Run
 
 # Sources that are searched side by side, and their tokens with padding.
 _ROWS, _TOKENS = 50, 20_000
@@ -51,6 +52,7 @@ def translate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a source.")
     ] = False,
+    allow_code: AllowCode = False,
     search: SearchSettings,
     reading: FileSettings,
 ) -> None:
@@ -59,8 +61,9 @@ def translate(
     One line for each output: with --best above 1, its source's number and its log-probability too.
     Line ends in an output are written as \\\\n; --json has them as they are.
     """
-    task: Seq2SeqTask = load_run(run, SEQ2SEQ.name).task
-    texts = _texts(run, path, text or [], source, reading)
+    loaded = load_run(run, SEQ2SEQ.name, allow_code=allow_code)
+    task: Seq2SeqTask = loaded.task
+    texts = _texts(loaded.run, path, text or [], source, reading)
     _tell_unknown(task, texts)
     torch.set_num_threads(1)  # the batches are small
     search = search.replace(longest=search.longest or 2 * task.longest)
@@ -69,11 +72,11 @@ def translate(
         batch = samples.take(rows).xs.to(task.device), samples.lengths[rows].to(task.device)
         found = beam_search(task.model, *batch, search)
         for row, each in zip(rows.tolist(), found, strict=True):
-            print(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
+            show(_told(task, row, texts[row], each, best=search.best, as_json=as_json))
 
 
 def _texts(
-    run: Path, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
+    run: Run, path: Path | None, texts: list[str], source: str | None, reading: FileSettings
 ) -> list[str]:
     if (path is None) == (not texts):
         got = "neither" if path is None else f"{path} and --text {texts[0]!r}"
@@ -85,8 +88,7 @@ def _texts(
                 "--source", wanted="a column of a table", got="--text, which has no columns"
             )
         return texts
-    opened, _ = open_run(run)
-    reader, column = reader_of(opened, reading), source or pair_settings(opened).source
+    reader, column = reader_of(run, reading), source or pair_settings(run).source
     with stage(f"reading {source_words(path)}"):
         found = read_sources(path, column, reader=reader)
     note_decisions(reader)
@@ -112,7 +114,7 @@ def _told(
     if as_json:
         outputs = [{"text": text, "log_probability": chance} for text, chance in texts]
         record = {"row": row + 1, "source": source, "outputs": outputs}
-        return json.dumps(record, ensure_ascii=False)
+        return json_line(record)
     if best == 1:
         return one_line(texts[0][0])
     return "\n".join(f"{row + 1:>6}  {chance:>8.3f}  {one_line(text)}" for text, chance in texts)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato.backends.eager import steps
+from ostinato.cell import check_any_module
 from ostinato.criteria.mask_zero import on_rows
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
@@ -26,6 +27,7 @@ class SequencerCriterion(nn.Module):
 
     def __init__(self, criterion: nn.Module, reduction: str = "sum") -> None:
         super().__init__()
+        check_any_module("criterion", criterion)
         if reduction not in ("sum", "mean"):
             raise ArgumentError(
                 "reduction",

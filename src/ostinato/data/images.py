@@ -8,17 +8,21 @@ import zlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import final
+from typing import IO, final
 
 import numpy as np
 import torch
 
 from ostinato.data.files import existing_file
+from ostinato.data.memory import check_memory
 from ostinato.data.samples import Samples
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 
+_PARTS = ("train", "t10k")
 # The third byte of an idx file says what its numbers are; they stand with the high byte first.
+# It has at most so many sizes here; NumPy holds 64.
+_MOST_SIZES = 8
 _KINDS = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -64,21 +68,32 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
     is no idx file or ends too early.
     """
     path = existing_file(path, "FILE")
-    raw = path.read_bytes()
-    try:
-        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise _no_idx(path, f"a damaged gzip ({error})") from error
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _KINDS:
-        raise _no_idx(path, f"one that begins with {raw[:4].hex(' ')}")
-    begin = 4 + 4 * raw[3]
+    with open(path, "rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        try:
+            return _read(path, gzip.GzipFile(fileobj=plain) if packed else plain)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise _no_idx(path, "a damaged gzip") from error
+
+
+def _read(path: Path, file: IO[bytes] | gzip.GzipFile) -> np.ndarray:
+    """The array of an open idx file; never more is read than its first bytes announce."""
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _KINDS or head[3] > _MOST_SIZES:
+        raise _no_idx(path, f"one that begins with {head.hex(' ')}")
+    sizes, dtype = file.read(4 * head[3]), np.dtype(_KINDS[head[2]])
     # zeros in place of sizes that are missing, so that the length is wrong below
-    shape = np.frombuffer(raw[4:begin].ljust(begin - 4, b"\0"), ">u4").tolist()
-    dtype = np.dtype(_KINDS[raw[2]])
-    wanted = begin + dtype.itemsize * math.prod(shape)
-    if len(raw) != wanted:
-        raise _no_idx(path, f"{len(raw)} bytes where {wanted} are announced")
-    return np.frombuffer(raw, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))
+    shape = np.frombuffer(sizes.ljust(4 * head[3], b"\0"), ">u4").tolist()
+    wanted = dtype.itemsize * math.prod(shape)
+    check_memory(str(path), wanted, "an array")
+    begin, numbers = 4 + 4 * head[3], file.read(wanted)
+    found = 4 + len(sizes) + len(numbers)
+    if found != begin + wanted:
+        raise _no_idx(path, f"{found} bytes where {begin + wanted} are announced")
+    if file.read(1):
+        raise _no_idx(path, f"more than the {begin + wanted} bytes that are announced")
+    return np.frombuffer(numbers, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def read_mnist(folder: str | PathLike[str], settings: ImageSettings | None = None) -> Images:
@@ -92,8 +107,7 @@ def read_mnist(folder: str | PathLike[str], settings: ImageSettings | None = Non
     Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
     settings, folder = settings or ImageSettings(), Path(folder)
-    images, labels = _read_part(folder, "train")
-    others, other_labels = _read_part(folder, "t10k")
+    (images, labels), (others, other_labels) = (_read_part(folder, part) for part in _PARTS)
     if others.shape[1:] != images.shape[1:]:
         raise ArgumentError(
             str(folder),
@@ -117,6 +131,15 @@ def read_mnist(folder: str | PathLike[str], settings: ImageSettings | None = Non
     height, width = images.shape[1:]
     train, held_out = samples(images, labels), samples(others, other_labels)
     return Images(train, held_out, (height, width), mean, deviation)
+
+
+def mnist_files(folder: str | PathLike[str]) -> list[Path]:
+    """The four files of MNIST in a folder, plain or with ``.gz``.
+
+    Raises ArgumentError for one that is missing.
+    """
+    names = (f"{part}-{kind}" for part in _PARTS for kind in ("images-idx3", "labels-idx1"))
+    return [_found(Path(folder) / f"{name}-ubyte") for name in names]
 
 
 def _pixels(settings: ImageSettings, images: np.ndarray) -> int:

@@ -17,6 +17,7 @@ from ostinato.data.scaling import Scale
 from ostinato.data.sequence_tables import LabelledSettings, Sequences, read_sequences
 from ostinato.data.source import source_words
 from ostinato.data.tables.reader import Reader
+from ostinato.data.typed import check_fields
 from ostinato.data.vocabulary import Vocabulary
 from ostinato.errors import ArgumentError
 
@@ -24,6 +25,8 @@ from ostinato.errors import ArgumentError
 _MANY = 10
 # The target that torch's criteria leave out, for sequences without labels.
 NO_LABEL = -100
+_KINDS = {"words": list[str] | None, "scale": dict[str, list[float]] | None, "labels": list[str]}
+_KINDS["joint"] = str
 
 
 @final
@@ -104,15 +107,38 @@ class Encoding:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The encoding that `as_dict` gave."""
+    def from_dict(cls, values: dict[str, Any], source: str = "encoding") -> Self:
+        """The encoding that `as_dict` gave; ``source`` names the file in errors.
+
+        Raises ArgumentError for anything else.
+        """
+        check_fields(
+            source, values, _KINDS, wanted="the encoding of sequences", optional=("joint",)
+        )
         words, scale = values["words"], values["scale"]
+        if (words is None) == (scale is None) or words == []:
+            raise ArgumentError(source, wanted="either words or a scale", got="both or neither")
         return cls(
-            words and Vocabulary(words),
-            scale and Scale.from_dict(scale),
+            None if words is None else Vocabulary(words),
+            None if scale is None else Scale.from_dict(scale, source),
             tuple(values["labels"]),
             values.get("joint", " "),
         )
+
+    def check(self, samples: Samples, source: str) -> None:
+        """Raise ArgumentError where samples are none of this encoding; ``source`` names them."""
+        steps, targets = samples.steps, samples.targets
+        if self.vocabulary is not None:
+            fits = steps.dtype == torch.int64 and steps.dim() == 1
+            fits = fits and _within(steps, 0, len(self.vocabulary))
+        else:
+            assert self.scale is not None
+            fits = steps.dtype == torch.float32
+            fits = fits and steps.shape[1:] == (len(self.scale.mean),)
+        classes = targets[targets != NO_LABEL]
+        whole = targets.dtype == torch.int64 and targets.dim() == 1
+        if not (fits and whole and _within(classes, 0, len(self.labels))):
+            raise ArgumentError(source, wanted="samples of their encoding", got="others")
 
 
 @final
@@ -239,6 +265,10 @@ def read_labelled(
     train, held_out = samples.split(settings.held_out, seed=seed, stratified=stratified)
     long = (torch.from_numpy(sequences.lengths) > settings.max_length).nonzero().flatten() + 1
     return Labelled(encoding, train, held_out, (settings.max_length, long.tolist()))
+
+
+def _within(numbers: torch.Tensor, first: int, last: int) -> bool:
+    return not len(numbers) or bool((numbers.min() >= first) & (numbers.max() < last))
 
 
 def _samples(sequences: Sequences, steps: np.ndarray, targets: np.ndarray) -> Samples:

@@ -8,6 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
 
 
@@ -53,9 +54,17 @@ class Scale:
         return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The scale that `as_dict` gave."""
-        return cls(np.array(values["mean"]), np.array(values["deviation"]))
+    def from_dict(cls, values: dict[str, Any], source: str = "scale") -> Self:
+        """The scale that `as_dict` gave; ``source`` names the file in errors.
+
+        Raises ArgumentError for anything else.
+        """
+        check_fields(source, values, {"mean": list[float], "deviation": list[float]})
+        made = cls(np.array(values["mean"], float), np.array(values["deviation"], float))
+        both = np.concatenate([made.mean, made.deviation])
+        if made.mean.shape != made.deviation.shape or not np.isfinite(both).all():
+            raise ArgumentError(source, wanted="a mean and a deviation a column", got="others")
+        return made
 
 
 def fill_forward(values: np.ndarray, lag: int = 1) -> np.ndarray:

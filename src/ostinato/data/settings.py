@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
+import numpy as np
+
+from ostinato.data.typed import check_type, shown
 from ostinato.errors import ArgumentError
+
+# What a whole number may be at most, so that NumPy and torch can hold it.
+_LARGEST = 2**63 - 1
 
 
 def setting(
@@ -24,33 +31,41 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     below: float | None = None,
+    bound: float | None = None,
 ) -> Any:
     """A field of a `Settings` class: its default, its help, and the values that it takes.
 
     ``least`` and ``most`` are the ends of the allowed range, included; ``below`` is an upper end
-    that is itself not allowed. Whole numbers have 64 bits.
+    that is itself not allowed. ``bound`` is beyond all sensible values: more would take all memory
+    or time, so it is told only where it is passed. Whole numbers have 64 bits.
     """
     limits = {"choices": tuple(choices), "least": least, "most": most, "below": below}
+    limits["bound"] = bound
     return dataclasses.field(default=default, metadata={"help": help, **limits})
-
-
-# Libraries below take whole numbers of 64 bits.
-_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of all settings; values are checked when an object is made."""
+    """Base of all settings; types and limits are checked when an object is made.
+
+    Raises ArgumentError for a value that a setting does not take.
+    """
 
     def __post_init__(self) -> None:
+        kinds = _kinds(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                value = value.item()  # so that JSON can hold it
+                object.__setattr__(self, field.name, value)
+            check_type(field.name, value, kinds[field.name])
             if value is None:
                 continue
             if field.metadata["choices"]:
                 _check_choice(field.name, value, field.metadata["choices"])
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 _check_range(field.name, value, **_limits(field))
+                _check_bound(field.name, value, field.metadata["bound"])
 
     def as_dict(self) -> dict[str, Any]:
         """The values by name, ready for JSON."""
@@ -64,7 +79,8 @@ class Settings:
     def from_dict(cls, values: dict[str, Any], source: str) -> Self:
         """Settings from what `as_dict` gave; ``source`` names the file in errors.
 
-        Raises ArgumentError for names that the class does not have.
+        Raises ArgumentError for names that the class does not have, and for values that they do
+        not take.
         """
         known = [field.name for field in dataclasses.fields(cls)]
         for name in values:
@@ -75,7 +91,21 @@ class Settings:
                     got=repr(name),
                     remedy="The file may come from another version of ostinato.",
                 )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except ArgumentError as error:
+            raise ArgumentError(
+                f"{source}: {error.argument}",
+                wanted=error.wanted,
+                got=error.got,
+                remedy=error.remedy,
+            ) from error
+
+
+@functools.cache
+def _kinds(settings: type[Settings]) -> dict[str, Any]:
+    """The type of each setting."""
+    return get_type_hints(settings)
 
 
 def _limits(field: dataclasses.Field[Any]) -> dict[str, float | None]:
@@ -89,9 +119,14 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     raise ArgumentError(
         name,
         wanted=f"one of {', '.join(choices)}",
-        got=repr(value),
+        got=shown(value),
         remedy=f"Did you mean {near[0]}?" if near else "",
     )
+
+
+def _check_bound(name: str, value: float, bound: float | None) -> None:
+    if bound is not None and value > bound:
+        raise ArgumentError(name, wanted=f"a number of at most {bound:,}", got=shown(value))
 
 
 def _check_range(
@@ -116,5 +151,5 @@ def _check_range(
     )
     if not inside:
         raise ArgumentError(
-            name, wanted="a number of " + " and ".join(wanted or ["finite size"]), got=repr(value)
+            name, wanted="a number of " + " and ".join(wanted or ["finite size"]), got=shown(value)
         )

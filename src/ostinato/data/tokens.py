@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,16 @@ from ostinato.errors import ArgumentError
 # The header is written twice: first for room, then with the true length. NumPy pads headers, and
 # leaves space for the digits of a growing length, so both have the same size.
 _UNKNOWN_LENGTH = 0
+# What write_array_header_1_0 writes, for such arrays.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<size>..)"
+    rb"\{'descr': '(?P<dtype>[<>]u[24])', 'fortran_order': False, "
+    rb"'shape': \((?P<length>[0-9]{1,15}),\), \} *\n",
+    re.DOTALL,
+)
+_LONGEST = 1000
+# Ids that are read at once.
+_PIECE = 1 << 20
 
 
 def token_dtype(vocabulary_size: int) -> np.dtype[Any]:
@@ -70,17 +82,49 @@ def open_tokens(path: Path) -> np.ndarray:
 
     Raises ArgumentError where the file is missing, damaged, or something else.
     """
-    try:
-        ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    found = _read_header(path)
+    if found is None:
         raise ArgumentError(
             str(path),
             wanted="a file of tokens",
-            got=f"one that cannot be read ({error})",
+            got="another or a damaged file" if path.is_file() else "no file",
             remedy="It belongs to a run of ostinato and is made anew by a new run.",
-        ) from error
-    if ids.ndim != 1 or ids.dtype not in (np.uint16, np.uint32):
-        raise ArgumentError(
-            str(path), wanted="a file of tokens", got=f"an array {ids.dtype} {list(ids.shape)}"
         )
-    return ids
+    dtype, length, start = found
+    return np.memmap(path, dtype, mode="r", offset=start, shape=(length,))
+
+
+def _read_header(path: Path) -> tuple[np.dtype[Any], int, int] | None:
+    """(dtype, ids, bytes before them) of a file that is just so long; None for any other.
+
+    NumPy would read any header, as it reads Python.
+    """
+    try:
+        with open(path, "rb") as file:
+            match = _HEADER.match(file.read(_LONGEST))
+            size = file.seek(0, os.SEEK_END)
+    except OSError:
+        return None
+    if match is None or int.from_bytes(match["size"], "little") != match.end() - 10:
+        return None
+    dtype, length = np.dtype(match["dtype"].decode()), int(match["length"])
+    whole = length > 0 and size == match.end() + length * dtype.itemsize
+    return (dtype, length, match.end()) if whole and dtype.isnative else None
+
+
+def check_tokens(path: Path, ids: np.ndarray, vocabulary_size: int) -> None:
+    """Raise ArgumentError where an id of `open_tokens` is none of a vocabulary.
+
+    The file is read in pieces, not through the map, so that memory stays flat.
+    """
+    largest = 0
+    with open(path, "rb") as file:
+        file.seek(path.stat().st_size - ids.nbytes)
+        while len(piece := np.fromfile(file, ids.dtype, _PIECE)):
+            largest = max(largest, int(piece.max()))
+    if largest >= vocabulary_size:
+        raise ArgumentError(
+            str(path),
+            wanted=f"tokens of a vocabulary of {vocabulary_size:,}",
+            got=f"the number {largest:,}",
+        )

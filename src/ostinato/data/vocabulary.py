@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +11,9 @@ from typing import final
 
 import numpy as np
 
-from ostinato.data.files import write_json
+from ostinato.data.files import read_json, write_json
 from ostinato.data.tokens import token_dtype
+from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
@@ -66,13 +66,9 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """Read what `save` wrote. Raises ArgumentError where the file is missing or damaged."""
-        try:
-            words = json.loads(path.read_text(encoding="utf-8"))
-            return cls([str(word) for word in words])
-        except (OSError, ValueError, TypeError) as error:
-            raise ArgumentError(
-                str(path), wanted="a list of words as JSON", got=f"an unreadable file ({error})"
-            ) from error
+        words = read_json(path, "a list of words as JSON")
+        check_type(f"{path}, a list of words", words, list[str])
+        return cls(words)
 
     @classmethod
     def of(

@@ -17,6 +17,10 @@ MakeCell = Callable[[int, int], nn.Module]
 """A class of cells, or a function: ``(input_size, hidden_size) -> cell``."""
 
 
+LARGEST = 2**31 - 1
+"""More features or layers than this fit into no memory."""
+
+
 def check_type(argument: str, value: object, kind: type, remedy: str) -> None:
     """Raise DtypeError where the value is not of this type."""
     if not isinstance(value, kind):
@@ -31,6 +35,8 @@ def check_count(argument: str, value: object, remedy: str) -> None:
         raise DtypeError(argument, wanted="int", got=type(value).__name__, remedy=remedy)
     if value < 1:
         raise ArgumentError(argument, wanted="at least 1", got=str(value), remedy=remedy)
+    if value > LARGEST:
+        raise ArgumentError(argument, wanted=f"at most {LARGEST:,}", got=str(value), remedy=remedy)
 
 
 def check_dropout(p: Any, num_layers: int) -> None:

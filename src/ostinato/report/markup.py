@@ -7,14 +7,8 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
 
-# What HTML cannot hold, as visible signs: U+2400 on are the pictures of control characters.
-_VISIBLE: Final = {
-    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
-    0x7F: 0x2421,
-    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
-    **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),
-    **dict.fromkeys((0xFFFE, 0xFFFF), 0xFFFD),
-}
+from ostinato.data.visible import visible
+
 # White space as a sign, where a character stands alone in a cell.
 _BLANKS: Final = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 # Characters of a word in a cell.
@@ -24,8 +18,9 @@ _WIDEST: Final = 160
 
 
 def text(value: object) -> str:
-    """Anything as text, between tags or in an attribute: escaped, with no unprintable character."""
-    return html.escape(str(value).translate(_VISIBLE))
+    """Anything as text, between tags or in an attribute: escaped, with no unprintable character,
+    and none that turns the direction of what follows."""
+    return html.escape(visible(value))
 
 
 def sign(piece: str) -> str:

@@ -31,7 +31,7 @@ def write_page(run: Run, facts: Facts) -> Path:
     """Write ``report.html`` of a run, whole or not at all, and give its path."""
     with stage(f"writing {run.report_path.name}"):
         page = make_page(run, facts)
-        with atomic(run.report_path, "w") as file:
+        with run.writing(), atomic(run.report_path, "w") as file:
             file.write(page)
     return run.report_path
 
@@ -40,6 +40,7 @@ def make_page(run: Run, facts: Facts) -> str:
     """The page of a run as HTML: what its directory has, and what is told of it."""
     config = run.read_config() if run.config_path.is_file() else {}
     commands = run.commands()
+    run.check_lines()
     found = facts.conclusion or Conclusion({}, [])
     baseline = found.figures.get(f"baseline_{facts.curve[0]}")
     hidden = draw_activations(facts.activations) if facts.activations is not None else ""
@@ -129,10 +130,10 @@ def _pictures(run: Run) -> str:
     """The pictures that the task has drawn, as long as they fit the page."""
     shown, left_out, total = [], [], 0
     for path in _drawn(run):
-        content = path.read_bytes()
-        if total + len(content) > _MOST:
+        if total + path.stat().st_size > _MOST:
             left_out.append(path.name)
             continue
+        content = path.read_bytes()
         total += len(content)
         name = path.stem.replace("_", " ").replace("-", " ")
         picture = tag("img", src=data_uri(content, "image/png"), alt=f"Picture: {name}")

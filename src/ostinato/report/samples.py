@@ -10,7 +10,7 @@ from ostinato.report.markup import element, lines, section
 
 # Earlier samples that are shown, and characters of each; characters of the last.
 _EARLIER, _BRIEF, _LONG = 5, 1200, 20_000
-_HEAD = re.compile(r"^----- step (\d+) -----\n", flags=re.M)
+_HEAD = re.compile(r"^----- step ([0-9]{1,15}) -----\n", flags=re.M)
 
 
 def read_samples(path: Path) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +99,19 @@ def section(config: Mapping[str, Any], name: str, run: Run) -> dict[str, Any]:
     )
 
 
-def open_run(path: Path) -> tuple[Run, Path | None]:
-    """The run at a directory or of a checkpoint file, and that file."""
-    return Run.open(path), checkpoint_at(path)
+def open_run(path: Path, *, allow_code: bool = False) -> tuple[Run, Path | None]:
+    """The run at a directory or of a checkpoint file, and that file; see `Run.open`."""
+    return Run.open(path, allow_code=allow_code), checkpoint_at(path)
 
 
 def checkpoint_at(path: Path) -> Path | None:
     """The path of a checkpoint file; None for that of a run."""
     return path if path.suffix == ".safetensors" else None
+
+
+def use_of(run: Run, job: Job[Any]) -> str:
+    """The command to be told at the end of a training."""
+    return job.use.format(run=shlex.quote(str(run.folder))) + run.code_flag
 
 
 def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> None:
@@ -116,5 +122,5 @@ def check_task(config: Mapping[str, Any], names: Collection[str], run: Run) -> N
             str(run.folder),
             wanted=f"a run of {' or '.join(names)}",
             got=f"one of {task}",
-            remedy=f"What it is good for: ostinato evaluate {run.folder}",
+            remedy=f"What it is good for: {run.command('evaluate')}",
         )

@@ -15,7 +15,6 @@ from ostinato.conclusion import Conclusion
 from ostinato.data import (
     BatchSettings,
     Encoding,
-    FileSettings,
     LabelledSettings,
     Reader,
     Samples,
@@ -23,6 +22,7 @@ from ostinato.data import (
     read_sequences,
 )
 from ostinato.data.source import source_words
+from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
 from ostinato.runs.activations import of_sequence
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
@@ -35,8 +35,9 @@ from ostinato.tasks import (
     SupervisedTask,
     VisualAttention,
 )
+from ostinato.tasks.labelled import ENCODING
 from ostinato.tasks.model import sequence_model
-from ostinato.train import Run, TrainSettings
+from ostinato.train import Run, RunError, TrainSettings
 
 
 def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask:
@@ -52,10 +53,23 @@ def build(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> SupervisedTask
 
 
 def build_problem(recipe: Recipe, run: Run, config: Mapping[str, Any]) -> Problem:
-    """The data of a run."""
+    """The data of a run: at first from the user's file, later from what the run has kept of it."""
     settings = type(recipe.data).from_dict(section(config, "data", run), str(run.config_path))
-    source = config.get("file")
-    return recipe.problem(settings, Path(source) if source else None, run.folder)
+    check_type(f"{run.config_path}: file", config.get("file"), str | None)
+    source, begun = config.get("file"), run.config_path.is_file()
+    if begun and source is not None and not _has_data(run.folder):
+        raise RunError(
+            str(run.folder / "data"),
+            wanted="what the run has kept of its data",
+            got="nothing",
+            remedy=f"It learned from {source}: begin a new run with that.",
+        )
+    return recipe.problem(settings, None if begun or not source else Path(source), run.folder)
+
+
+def _has_data(folder: Path) -> bool:
+    """Whether a run has kept data of the user's; an encoding may be that of another run."""
+    return any(path.name != ENCODING for path in (folder / "data").glob("*"))
 
 
 def describe(task: SupervisedTask) -> str:
@@ -70,9 +84,7 @@ def conclude(task: SupervisedTask, folder: Path | None) -> Conclusion:
     return task.conclude(folder)
 
 
-def evaluate(
-    task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading
-) -> Conclusion:
+def evaluate(task: SupervisedTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on what is held out, or on a table with labels."""
     if not paths:
         return task.conclude(reading.pictures)
@@ -84,16 +96,15 @@ def evaluate(
             got=", ".join(map(str, paths)),
             remedy="Without a file, the run is measured on what it has held out.",
         )
-    settings, reader = labelled_settings(run).replace(**reading.places), reader_of(run, reading.files)
-    per_step = task.problem.train.per_step
-    _, samples = read_for(
-        encoding, paths[0], settings, reader, per_step=per_step, labelled=True
+    settings, reader = (
+        labelled_settings(run).replace(**reading.places),
+        reader_of(run, reading.files),
     )
+    per_step = task.problem.train.per_step
+    _, samples = read_for(encoding, paths[0], settings, reader, per_step=per_step, labelled=True)
     on_file = SupervisedTask(task.name, task.model, task.problem.on(samples), seed=0)
     found = on_file.conclude(reading.pictures)
     return replace(found, notes=[*reader.said, *found.notes])
-
-
 
 
 def read_for(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -12,12 +11,15 @@ from typing import Any, Self, final
 import torch
 
 from ostinato.data import Vocabulary, setting, write_json
+from ostinato.data.files import read_json
 from ostinato.data.label_names import note_missing_words
+from ostinato.data.pairs import SPECIAL
 from ostinato.data.sequence_files import names_column, parted_as_before
 from ostinato.data.sequence_tables import TOKENS
 from ostinato.data.source import existing_source, source_words
 from ostinato.data.tables import FileSettings, Reader, Table, check_columns, refuse_missing
 from ostinato.data.tables.reader import is_table
+from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
 
@@ -118,17 +120,21 @@ class PairData:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises ArgumentError where the file is missing or damaged."""
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            parts = {name: [tuple(pair) for pair in found.pop(name)] for name in _PARTS}
-            return cls(**parts, **found)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArgumentError(
-                str(path), wanted="the pairs of a run", got=f"an unreadable file ({error})"
-            ) from error
+        found = read_json(path, "the pairs of a run")
+        check_fields(str(path), found, _KINDS, wanted="the pairs of a run", optional=_LATER)
+        parts = {name: [tuple(pair) for pair in found.pop(name)] for name in _PARTS}
+        paired = all(len(pair) == 2 for part in parts.values() for pair in part)
+        words = found.get("words", [])
+        known = len(words) in (0, 2) and all(each[: len(SPECIAL)] == [*SPECIAL] for each in words)
+        if not (paired and known and all(parts.values()) and found["tokens"] in TOKENS):
+            raise ArgumentError(str(path), wanted="the pairs of a run", got="others")
+        return cls(**parts, **found)
 
 
 _PARTS = ("train", "held_out")
+_LATER: dict[str, Any] = {"left_out": list[int], "words": list[list[str]]}
+"""What older runs lack."""
+_KINDS = {**dict.fromkeys(_PARTS, list[list[str]]), "tokens": str, "min_frequency": int, **_LATER}
 
 
 def within_length(pairs: Sequence[Pair], settings: PairSettings) -> tuple[list[Pair], list[int]]:

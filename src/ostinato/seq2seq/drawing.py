@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ostinato._judging import judging
-from ostinato.data import atomic, require
+from ostinato.data import require
 from ostinato.data.pairs import BOS, EOS
+from ostinato.data.pictures import save_picture
+from ostinato.data.visible import visible
 from ostinato.errors import ArgumentError
 from ostinato.seq2seq.encoding import Pair, PairEncoding, cut
 from ostinato.seq2seq.model import EncoderDecoder
@@ -67,13 +69,12 @@ def draw_alignments(
         )
     for axes in panels[len(pairs) :]:
         axes.set_axis_off()
-    with atomic(path) as file:
-        picture.savefig(file, dpi=120, format="png")
+    save_picture(picture, path)
 
 
 def _write(axis: Any, tokens: Sequence[str], *, turned: bool = False) -> None:
     """Write tokens at an axis, unless they are too many; an open box stands for a space."""
     if len(tokens) <= _WRITTEN:
-        shown = ["\u2423" if token == " " else token for token in tokens]
-        axis.set_ticks(range(len(tokens)), labels=shown, fontsize=8)
+        shown = ["\u2423" if token == " " else visible(token) for token in tokens]
+        axis.set_ticks(range(len(tokens)), labels=shown, fontsize=8, parse_math=False)
         axis.set_tick_params(rotation=90 if turned else 0)

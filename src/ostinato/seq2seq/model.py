@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ostinato import Explanation, Stack, _tree, explain, unroll
 from ostinato.cell_names import INIT_HELP, INITS, make_layer, output_size
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.seq2seq.attention import SCORES, Attention, Memory
 from ostinato.typing import State
@@ -21,9 +22,11 @@ class Seq2SeqModelSettings(Settings):
     """The parts of an encoder and its decoder, and their sizes."""
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers of the encoder, and of the decoder.", least=1)
-    size: int = setting(128, "Hidden units of each layer.", least=1)
-    embedding: int = setting(32, "Size of the embeddings of tokens.", least=1)
+    layers: int = setting(
+        1, "Recurrent layers of the encoder, and of the decoder.", least=1, bound=1000
+    )
+    size: int = setting(128, "Hidden units of each layer.", least=1, bound=1_000_000)
+    embedding: int = setting(32, "Size of the embeddings of tokens.", least=1, bound=1_000_000)
     direction: str = setting(
         "both",
         "Read the source from its start, or both ways side by side.",
@@ -59,11 +62,13 @@ class EncoderDecoder(nn.Module):
     with `ostinato.seq2seq.BOS`, ``EOS`` and ``UNKNOWN`` among them.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, source_tokens: int, target_tokens: int, settings: Seq2SeqModelSettings | None = None
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Seq2SeqModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         ways = 2 if settings.direction == "both" else 1
         self.source_embedding = nn.Embedding(source_tokens, settings.embedding)
         self.target_embedding = nn.Embedding(target_tokens, settings.embedding)

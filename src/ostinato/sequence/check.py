@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -18,7 +17,7 @@ from ostinato.typing import State, Tree
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
     num_steps, batch_size = sizes("xs", xs)
-    if isinstance(xs, Tensor):
+    if isinstance(xs, Tensor) or cell.input_size is not None:
         _features(cell, xs)
     for path, leaf in _tree.paths(xs, "xs"):
         _dtype_and_device(cell, path, leaf)
@@ -55,13 +54,14 @@ def sizes(argument: str, xs: Tree) -> tuple[int, int]:
     return first.shape[0], first.shape[1]
 
 
-def _features(cell: Cell, xs: Tensor) -> None:
+def _features(cell: Cell, xs: Tree) -> None:
     size = cell.input_size
-    if size is not None and (xs.dim() != 3 or xs.shape[2] != size):
+    fits = isinstance(xs, Tensor) and xs.dim() == 3 and xs.shape[2] == size
+    if size is not None and not fits:
         raise ShapeError(
             "xs",
             wanted=f"[T, B, {size}] for {type(cell).__name__} with input_size={size}",
-            got=str(list(xs.shape)),
+            got=_tree.describe(xs),
             remedy="The last dimension holds the features of a step; time comes first.",
         )
 
@@ -123,26 +123,7 @@ def mask(
 
 
 def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> Tensor:
-    at = given.device if isinstance(given, Tensor) else "cpu"
-    try:
-        lengths = torch.as_tensor(given, device=at)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise DtypeError(
-            "lengths",
-            wanted="whole numbers, one for each row of the batch",
-            got=reprlib.repr(given),
-            remedy="Pass a list of int, or a tensor [B].",
-        ) from error
-    if lengths.numel() == 0:
-        lengths = lengths.long()
-    whole = not (lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool)
-    if not whole:
-        raise DtypeError(
-            "lengths",
-            wanted="whole numbers",
-            got=str(lengths.dtype),
-            remedy="Use lengths.long(); for a bool mask [T, B] there is mask=.",
-        )
+    lengths = _padding.whole_numbers("lengths", given)
     if tuple(lengths.shape) != (batch_size,):
         raise ShapeError(
             "lengths",
@@ -166,11 +147,12 @@ def flags(
     argument: str, given: Tensor, num_steps: int, batch_size: int, device: torch.device
 ) -> Tensor:
     """A bool tensor [T, B] on the device; raises where it is none."""
-    if not isinstance(given, Tensor) or given.dtype != torch.bool:  # pyright: ignore[reportUnnecessaryIsInstance]
+    plain = isinstance(given, Tensor) and given.layout is torch.strided and not given.is_meta  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not plain or given.dtype != torch.bool:
         raise DtypeError(
             argument,
             wanted="a bool tensor [T, B]",
-            got=str(given.dtype) if isinstance(given, Tensor) else type(given).__name__,  # pyright: ignore[reportUnnecessaryIsInstance]
+            got=str(given.dtype) if plain else _tree.describe(given),
             remedy="Write it as a comparison, or add .bool().",
         )
     if tuple(given.shape) != (num_steps, batch_size):
@@ -182,6 +164,17 @@ def flags(
             remedy="Time comes first: use .T." if transposed else "One flag for each step of xs.",
         )
     return given.to(device)
+
+
+def flag(argument: str, given: object) -> None:
+    """Raise DtypeError for what is neither true nor false."""
+    if given is not True and given is not False and not (type(given) is int and given in (0, 1)):
+        raise DtypeError(
+            argument,
+            wanted="True or False",
+            got=repr(given),
+            remedy="Text, of whatever word, would count as true.",
+        )
 
 
 def checkpoint(length: int | None) -> None:

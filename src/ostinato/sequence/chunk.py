@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from ostinato import _tree
-from ostinato.errors import ArgumentError
+from ostinato.errors import ArgumentError, ShapeError
 from ostinato.typing import State, Tree
 
 
@@ -25,11 +25,17 @@ def chunks(xs: Tree, length: int) -> Iterator[Tree]:
 
     Raises ArgumentError for a length below 1, and for tensors that differ in T.
     """
-    if length < 1:
+    if type(length) is not int or length < 1:
         raise ArgumentError(
-            "length", wanted="at least 1 step", got=str(length), remedy="It counts time steps."
+            "length", wanted="at least 1 step", got=repr(length), remedy="It counts time steps."
         )
-    sizes = {leaf.shape[0] for leaf in _tree.leaves(xs)}
+    leaves = _tree.paths(xs, "xs")
+    for path, leaf in leaves:
+        if leaf.dim() == 0:
+            raise ShapeError(
+                path, wanted="[T, ...], time first", got="[]", remedy="A number has no steps."
+            )
+    sizes = {leaf.shape[0] for _, leaf in leaves}
     if len(sizes) > 1:
         raise ArgumentError(
             "xs",
@@ -46,7 +52,11 @@ def _cut(xs: Tree, start: int, length: int) -> Tree:
 
 
 def detach(state: State) -> State:
-    """The values of a state with the graph behind them cut off."""
+    """The values of a state with the graph behind them cut off.
+
+    Raises StateError for what is no tree of tensors.
+    """
+    _tree.paths(state, "state")
 
     def leaf(tensor: Tensor) -> Tensor:
         return tensor.detach()

@@ -72,7 +72,7 @@ def unroll(
     if call.num_steps == 0:
         return no_steps(call)
     if checkpoint is not None:
-        ys, after = execute_in_chunks(call, backend, checkpoint)
+        ys, after = execute_in_chunks(call, backend, min(checkpoint, call.num_steps))
     else:
         ys, after = execute(call, backend)
     collect(call.state, after, resets)
@@ -89,6 +89,7 @@ def prepare(
     reverse: bool,
 ) -> Call:
     """The checked call."""
+    check.flag("reverse", reverse)
     cell = as_cell(cell)
     num_steps, batch_size = check.sequence(cell, xs)
     sample = _tree.leaves(xs)[0]

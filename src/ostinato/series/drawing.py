@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ostinato.data.files import atomic
+from ostinato.data.pictures import save_picture
 from ostinato.data.requirements import require
 from ostinato.data.series import Series
 from ostinato.series.forecast import Forecast
@@ -53,8 +53,7 @@ def _draw(path: Path, series: Series, pieces: list[Forecast], first: int, title:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, loc="upper left", fontsize=9)
     panels[0].set_title(f"{title}{left_out(series)}", loc="left", fontsize=10)
-    with atomic(path) as file:
-        picture.savefig(file, dpi=120, format="png")
+    save_picture(picture, path)
 
 
 def _shown(series: Series, times: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import nn
 from ostinato import NormPenalty, Stack
 from ostinato.cell_names import INIT_HELP, INITS, NORM_PENALTY_HELP, make_layer, output_size
 from ostinato.combine.composite import Wrapper
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.typing import State
 
@@ -20,8 +21,8 @@ class SeriesModelSettings(Settings):
     """The parts of a forecaster and their sizes."""
 
     cell: str = setting("gru", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(64, "Hidden units of each layer.", least=1)
+    layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
+    size: int = setting(64, "Hidden units of each layer.", least=1, bound=1_000_000)
     init: str = setting("orthogonal", INIT_HELP, choices=INITS)
     dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
     norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
@@ -39,10 +40,12 @@ class Forecaster(Wrapper):
     ``ys, state = unroll(model, xs, state)``; fed with its own y it runs free into the future.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, columns: int, settings: SeriesModelSettings | None = None, *, known: int = 0
     ) -> None:
         settings = settings or SeriesModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         layers = list(_layers(columns, known, settings))
         super().__init__(Stack(*layers, skip="dense" if settings.skip else None))
         self.columns, self.known, self.settings = columns, known, settings

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ostinato.data.arrays import DamagedError, read_arrays
 from ostinato.data.clock import Clock, in_words
 from ostinato.data.files import atomic
 from ostinato.data.known import KnownInputs
@@ -38,15 +38,20 @@ def save_series(series: Series, path: Path) -> None:
 def load_series(path: Path) -> Series:
     """Read what `save_series` wrote. Raises ArgumentError for a damaged file."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
-            columns = tuple(map(str, parts["columns"]))
-            known = parts.get("known")
-            told = json.loads(str(parts["told"])) if "told" in parts else None
-            made = Series(parts["values"], columns, parts["times"], known=known)
-            return made if told is None else _told(made, told)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        parts = read_arrays(path, ("values", "columns", "times"), optional=("known", "told"))
+        columns, times, known = parts["columns"], parts["times"], parts.get("known")
+        if columns.dtype.kind != "U" or times.dtype.kind not in "iufM" or times.ndim != 1:
+            raise DamagedError("its columns or times are none")
+        if parts["values"].dtype != np.float64 or not (times[:-1] < times[1:]).all():
+            raise DamagedError("its values or times are no series")
+        if known is not None and (known.dtype.kind != "f" or known.ndim < 2):
+            raise DamagedError("what is known of its steps are no numbers")
+        made = Series(parts["values"], tuple(columns.tolist()), times, known=known)
+        return _told(made, json.loads(str(parts["told"]))) if "told" in parts else made
+    # ours for a series that is none, and what JSON that tells something else leads to
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArgumentError(
-            str(path), wanted="the series of a run", got=f"a file that cannot be read ({error})"
+            str(path), wanted="the series of a run", got=f"another file ({error})"
         ) from error
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import torch
 
-from ostinato.data import BatchSettings, ImageSettings, Samples, bundled, read_mnist
+from ostinato.data import BatchSettings, ImageSettings, Samples
+from ostinato.data.memory import check_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
 from ostinato.tasks.aim import Classification
 from ostinato.tasks.attention_pictures import Shown, draw_glimpses, draw_patches
+from ostinato.tasks.kept_images import kept_images
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 from ostinato.tasks.visual_attention import VisualAttention, VisualAttentionSettings
@@ -31,9 +33,13 @@ class FieldSettings(Settings):
         "Put each digit whole at a random place of an empty field of so many pixels a side; 0 "
         "leaves the images as they are.",
         least=0,
+        bound=100_000,
     )
     copies: int = setting(
-        1, "With --canvas: at how many places each image to learn from is put.", least=1
+        1,
+        "With --canvas: at how many places each image to learn from is put.",
+        least=1,
+        bound=10_000,
     )
     data_seed: int = setting(0, "Seed of the places, which --seed leaves alone.", least=0)
 
@@ -62,6 +68,7 @@ def on_canvas(images: Samples, side: int, *, copies: int = 1, seed: int = 0) -> 
             got=str(side),
             remedy="0 leaves the images as they are.",
         )
+    check_memory("canvas", 4 * len(images) * copies * side**2, "data")
     pixels = images.steps.view(-1, height, width).repeat(copies, 1, 1)
     count, draw = len(pixels), torch.Generator().manual_seed(seed)
     tops = torch.randint(side - height + 1, (count, 1), generator=draw)
@@ -78,8 +85,7 @@ def problem(settings: FieldSettings, source: Path | None, folder: Path) -> Probl
 
     Pixels are 0 where there is no ink, and have the deviation 1 over the images to learn from.
     """
-    by_rows = ImageSettings(standardise=False)
-    images = bundled.digits(by_rows) if source is None else read_mnist(source, by_rows)
+    images = kept_images(ImageSettings(standardise=False), source, folder)
     deviation = images.train.steps.std() + 1e-5
     train, held_out = (
         replace(part, steps=part.steps / deviation) for part in (images.train, images.held_out)

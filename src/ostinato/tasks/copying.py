@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ostinato.data import BatchSettings, Samples
+from ostinato.data.memory import within_memory
 from ostinato.data.problems import copy_memory
 from ostinato.data.settings import setting
 from ostinato.tasks.aim import Classification
@@ -20,10 +21,11 @@ class CopySettings(DrawnSettings):
     """What is copied, over which gap."""
 
     gap: int = setting(20, "Steps of silence between the symbols and their copy.", least=1)
-    symbols: int = setting(8, "Different symbols.", least=1)
+    symbols: int = setting(8, "Different symbols.", least=1, bound=10_000)
     num_copied: int = setting(5, "Symbols to be copied.", least=1)
 
 
+@within_memory("num_train", "data")
 def problem(settings: CopySettings, source: Path | None, folder: Path) -> Problem:
     """Accuracy counts the copied part only; the silence before it is easy."""
     gap, symbols, length = settings.gap, settings.symbols, settings.num_copied

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ostinato.data import Batch, BatchSettings, Samples
+from ostinato.data.memory import check_memory
 from ostinato.data.problems import cosine
 from ostinato.data.settings import Settings, setting
 from ostinato.errors import ArgumentError
@@ -27,8 +28,12 @@ class CosineSettings(Settings):
 
     num_values: int = setting(2000, "Values of the series.", least=100)
     end: float = setting(200.0, "Time of the last one, in radians.", least=1)
-    window: int = setting(10, "Values T that the model sees before it says the next.", least=1)
-    forecast: int = setting(200, "Values that it continues the series by, alone.", least=1)
+    window: int = setting(
+        10, "Values T that the model sees before it says the next.", least=1, bound=100_000
+    )
+    forecast: int = setting(
+        200, "Values that it continues the series by, alone.", least=1, bound=1_000_000
+    )
     held_out: float = setting(
         0.2, "Share of the series, its end, that is held out.", least=0.01, below=1
     )
@@ -36,6 +41,8 @@ class CosineSettings(Settings):
 
 def problem(settings: CosineSettings, source: Path | None, folder: Path) -> Problem:
     """Windows of successive values and the value after each, split by time."""
+    taken = 4 * settings.num_values * (settings.window + 1)
+    check_memory("num_values", taken, "data")
     values = torch.from_numpy(cosine(settings.num_values, settings.end).values[:, 0]).float()
     border = round((1 - settings.held_out) * len(values))
     if border <= settings.window:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ostinato.data import BatchSettings, ImageSettings, bundled, read_mnist
+from ostinato.data import BatchSettings, ImageSettings
 from ostinato.tasks.aim import Classification
+from ostinato.tasks.kept_images import kept_images
 from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
@@ -13,7 +14,7 @@ from ostinato.tasks.recipe import Recipe
 
 def problem(settings: ImageSettings, source: Path | None, folder: Path) -> Problem:
     """The digits of the package, or MNIST from a folder with its four files."""
-    images = bundled.digits(settings) if source is None else read_mnist(source, settings)
+    images = kept_images(settings, source, folder)
     count = int(max(images.train.targets.max(), images.held_out.targets.max())) + 1
     labels = tuple(map(str, range(count)))
     return Problem(images.train, images.held_out, Classification(labels), images.summary())

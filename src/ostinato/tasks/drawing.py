@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ostinato.data.files import atomic
+from ostinato.data.pictures import save_picture
 from ostinato.data.requirements import require
 
 TRUTH, OURS, FAINT = "#111827", "#c2410c", "#9aa5b1"
@@ -25,5 +25,4 @@ def picture(
         each.grid(alpha=0.3)
         each.spines[["top", "right"]].set_visible(False)
     yield axes
-    with atomic(path) as file:
-        figure.savefig(file, dpi=120, format="png")
+    save_picture(figure, path)

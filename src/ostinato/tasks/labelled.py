@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from ostinato.data import (
     BatchSettings,
@@ -14,11 +16,13 @@ from ostinato.data import (
     Reader,
     Samples,
     Vocabulary,
+    atomic,
     read_labelled,
     read_sentiment140,
     require,
     write_json,
 )
+from ostinato.data.files import read_json
 from ostinato.data.problems import drawn_from_pools
 from ostinato.data.sentiment import CLASSES as MOODS
 from ostinato.data.sentiment import TRAIN as SENTIMENT140
@@ -28,8 +32,9 @@ from ostinato.tasks.model import SupervisedModelSettings
 from ostinato.tasks.problem import Problem
 from ostinato.tasks.recipe import Recipe
 
-# The files of what is read.
-_ENCODING, _SAMPLES = "encoding.json", "samples.safetensors"
+# The files of what is read, and what is in the second.
+ENCODING, _SAMPLES = "encoding.json", "samples.safetensors"
+_PARTS, _FIELDS = ("train", "held_out"), ("steps", "lengths", "targets")
 # Without a file: sequences, steps of each, classes, and the share that is held out.
 _COUNT, _STEPS, _CLASSES, _HELD_OUT = 5000, 10, 7, 0.2
 
@@ -81,7 +86,7 @@ def _problem(data: Labelled) -> Problem:
 def keep_encoding(folder: Path, encoding: Encoding) -> None:
     """Keep what a model knows, its words and labels, in the folder of a run before it reads."""
     _kept(folder).mkdir()
-    write_json(_kept(folder) / _ENCODING, encoding.as_dict())
+    write_json(_kept(folder) / ENCODING, encoding.as_dict())
 
 
 def _kept_problem(
@@ -95,13 +100,14 @@ def _kept_problem(
         data = _read(settings, source, known, reader, per_step=per_step)
         cut = data.cut
         kept.mkdir(exist_ok=True)
-        write_json(kept / _ENCODING, data.encoding.as_dict())
+        write_json(kept / ENCODING, data.encoding.as_dict())
         tensors = {
             f"{part}.{name}": getattr(samples, name).contiguous()
-            for part, samples in (("train", data.train), ("held_out", data.held_out))
-            for name in ("steps", "lengths", "targets")
+            for part, samples in zip(_PARTS, (data.train, data.held_out), strict=True)
+            for name in _FIELDS
         }
-        require("safetensors.torch", "train").save_file(tensors, kept / _SAMPLES)
+        with atomic(kept / _SAMPLES) as file:
+            file.write(require("safetensors.torch", "train").save(tensors))
     made = _problem(replace(_load(kept, per_step=per_step), cut=cut))
     return replace(made, read={**reader.decided.given(), **reader.found}, said=reader.said)
 
@@ -121,18 +127,35 @@ def _read(
 
 
 def _kept_encoding(kept: Path) -> Encoding:
-    return Encoding.from_dict(json.loads((kept / _ENCODING).read_text("utf-8")))
+    path = kept / ENCODING
+    return Encoding.from_dict(read_json(path, "the encoding of sequences"), str(path))
 
 
 def _load(kept: Path, *, per_step: bool) -> Labelled:
-    tensors = require("safetensors.torch", "train").load_file(kept / _SAMPLES)
-    encoding = _kept_encoding(kept)
+    path = kept / _SAMPLES
+    encoding, tensors = _kept_encoding(kept), _tensors(path)
 
     def samples(part: str) -> Samples:
-        names = ("steps", "lengths", "targets")
-        return Samples(*(tensors[f"{part}.{name}"] for name in names), per_step=per_step)
+        steps, lengths, targets = (tensors[f"{part}.{name}"] for name in _FIELDS)
+        if lengths.dtype != torch.int64 or lengths.dim() != 1 or not (lengths >= 0).all():
+            raise ArgumentError(str(path), wanted="lengths of sequences", got="others")
+        made = Samples(steps, lengths, targets, per_step=per_step)
+        encoding.check(made, str(path))
+        return made
 
     return Labelled(encoding, samples("train"), samples("held_out"))
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    damaged = require("safetensors", "train").SafetensorError
+    try:
+        found = require("safetensors.torch", "train").load_file(path)
+    except (damaged, OSError, ValueError) as error:
+        raise ArgumentError(str(path), wanted="the samples of a run", got="no such file") from error
+    names = {f"{part}.{name}" for part in _PARTS for name in _FIELDS}
+    if found.keys() != names or not all(found[f"{part}.lengths"].numel() for part in _PARTS):
+        raise ArgumentError(str(path), wanted="the samples of a run", got="others")
+    return found
 
 
 def _kept(folder: Path) -> Path:

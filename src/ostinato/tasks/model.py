@@ -20,6 +20,7 @@ from ostinato.cell_names import (
     make_layer,
     output_size,
 )
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.data.settings import Settings, setting
 from ostinato.tasks.problem import Problem
 
@@ -29,21 +30,24 @@ class CellSettings(Settings):
     """The cell of a model; what `ostinato compare` changes."""
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    size: int = setting(64, "Hidden units of each layer.", least=1)
+    size: int = setting(64, "Hidden units of each layer.", least=1, bound=1_000_000)
 
 
 @dataclass(frozen=True)
 class SupervisedModelSettings(CellSettings):
     """The parts of a model over sequences and their sizes."""
 
-    layers: int = setting(1, "Recurrent layers.", least=1)
+    layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
     direction: str = setting(
         "forward",
         "Read each sequence from its start, from its end, or both ways side by side.",
         choices=("forward", "backward", "both"),
     )
     embedding: int = setting(
-        32, "Size of the embedding where steps are words; 0 reads them one-hot.", least=0
+        32,
+        "Size of the embedding where steps are words; 0 reads them one-hot.",
+        least=0,
+        bound=1_000_000,
     )
     dropout: float = setting(0.0, "Dropout on the output of each layer.", least=0, below=1)
     norm_penalty: float = setting(0.0, NORM_PENALTY_HELP, least=0)
@@ -82,6 +86,7 @@ class SequenceModel(nn.Module):
     leaves the state: at step ``lengths[b] - 1``, or at step 0 where it is read from its end.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self,
         inputs: int,
@@ -93,6 +98,7 @@ class SequenceModel(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings = settings or SupervisedModelSettings()
+        check_layers(settings.cell, settings.layers, settings.size)
         self.tokens, self.per_step = tokens, per_step
         embedded = tokens and settings.embedding
         self.embedding = nn.Embedding(tokens, settings.embedding) if embedded else None

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ostinato.data import BatchSettings, Samples
+from ostinato.data.memory import within_memory
 from ostinato.data.problems import (
     inverse_direct,
     inverse_fixed,
@@ -46,6 +47,7 @@ class ToySettings(DrawnSettings):
     data_seed: int = setting(1, "Seed of the data, which --seed leaves alone.", least=0)
 
 
+@within_memory("num_train", "data")
 def problem(settings: ToySettings, source: Path | None, folder: Path) -> Problem:
     """Values are brought to mean 0 and deviation 1 by one pair of numbers, places are not."""
     drawn = KINDS[settings.kind](settings.count, noise=settings.noise, seed=settings.data_seed)

@@ -16,9 +16,13 @@ from ostinato.attention import ClassReward, RecurrentAttention, Reinforce, Sampl
 from ostinato.cell import Cell
 from ostinato.cell_names import make_layer, output_size
 from ostinato.data import Batch
+from ostinato.data.memory import within_memory
 from ostinato.data.settings import setting
 from ostinato.errors import ArgumentError
 from ostinato.tasks.model import CellSettings
+
+# Sides of an image that the widest patch of a look may have.
+_WIDEST = 16
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,17 @@ class VisualAttentionSettings(CellSettings):
         "elman, as published: with ReLU and a learned start; lstm, gru, or any cell as "
         "package.module:Class.",
     )
-    size: int = setting(128, "Hidden units of the cell.", least=1)
-    glimpses: int = setting(6, "How often the network looks at an image.", least=1)
+    size: int = setting(128, "Hidden units of the cell.", least=1, bound=1_000_000)
+    glimpses: int = setting(6, "How often the network looks at an image.", least=1, bound=1000)
     patch: int = setting(4, "Height and width of the finest patch of a look, in pixels.", least=1)
-    depth: int = setting(2, "Patches of a look, round one place.", least=1)
-    scale: int = setting(2, "How many times as wide each patch is as the one before.", least=1)
-    sensor: int = setting(64, "Units for what is seen, and as many for where.", least=1)
-    joint: int = setting(128, "Units that join the two.", least=1)
+    depth: int = setting(2, "Patches of a look, round one place.", least=1, bound=32)
+    scale: int = setting(
+        2, "How many times as wide each patch is as the one before.", least=1, bound=32
+    )
+    sensor: int = setting(
+        64, "Units for what is seen, and as many for where.", least=1, bound=1_000_000
+    )
+    joint: int = setting(128, "Units that join the two.", least=1, bound=1_000_000)
     std: float = setting(
         0.11,
         "Deviation of the places that are drawn in training, as a share of a side (or of twice "
@@ -89,6 +97,7 @@ class VisualAttention(nn.Module):
     the images.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self,
         side: tuple[int, int],
@@ -99,6 +108,9 @@ class VisualAttention(nn.Module):
         self.side, self.settings = side, settings or VisualAttentionSettings()
         settings = self.settings
         _check("patch", settings.patch, min(side), side)
+        # beyond twice the image a patch sees more nothing; a wider one is a slip, and much memory
+        widest = settings.patch * settings.scale ** (settings.depth - 1)
+        _check("depth", widest, _WIDEST * max(side), side, "pixels of the widest patch")
         _check("unit_pixels", settings.unit_pixels, min(side) / 2, side)
         cell = _cell(settings)
         hidden = output_size(cell, settings.joint)
@@ -215,10 +227,10 @@ def _images(xs: Tensor) -> Tensor:
     return xs.transpose(0, 1).unsqueeze(1)
 
 
-def _check(argument: str, value: float, most: float, side: tuple[int, int]) -> None:
+def _check(argument: str, value: float, most: float, side: tuple[int, int], unit: str = "") -> None:
     if value > most:
         raise ArgumentError(
             argument,
-            wanted=f"at most {most:g}, for images of {side[0]} x {side[1]}",
+            wanted=f"at most {most:g} {unit}".rstrip() + f", for images of {side[0]} x {side[1]}",
             got=f"{value:g}",
         )

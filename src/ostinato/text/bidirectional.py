@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ostinato import BiSequencerLM, Stack
 from ostinato.cell import OverTime
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.text.model import draw_uniform, make_embedding, make_layers, make_output
 from ostinato.text.output import Output
 from ostinato.text.settings import ModelSettings
@@ -24,11 +25,13 @@ class BidirectionalModel(OverTime):
     ``size`` is that of each direction.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, vocabulary: int, settings: ModelSettings | None = None, counts: Tensor | None = None
     ) -> None:
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings or ModelSettings(direction="both")
+        check_layers(self.settings.cell, self.settings.layers, self.settings.size)
         self.embedding, width = make_embedding(vocabulary, self.settings)
         ahead, size = make_layers(self.settings, width)
         back, _ = make_layers(self.settings, width)

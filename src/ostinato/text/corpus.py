@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import enum
-import json
 import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from itertools import groupby, takewhile
 from pathlib import Path
-from typing import NamedTuple, cast, final
+from typing import NamedTuple, cast, final, get_type_hints
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ostinato.data.files import write_json
+from ostinato.data.files import read_json, write_json
 from ostinato.data.reading import PIECE
 from ostinato.data.settings import Settings, setting
-from ostinato.data.tokens import TokenWriter, open_tokens
+from ostinato.data.tokens import TokenWriter, check_tokens, open_tokens
+from ostinato.data.typed import check_fields
 from ostinato.errors import ArgumentError
 from ostinato.text.sources import Document, count, default_text, source_name
 from ostinato.text.tokenizer import (
@@ -116,6 +116,18 @@ class Corpus:
         self.tokenizer = Tokenizer.load(folder / "tokenizer.json")
         self.tokens = open_tokens(folder / "tokens.npy")
         self.counts = _read_counts(folder / "corpus.json")
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ArgumentError where tokens and counts are not of one text and vocabulary."""
+        check_tokens(self.folder / "tokens.npy", self.tokens, self.tokenizer.size)
+        counts, held_out = self.counts, len(self.tokens) - self.counts.test_tokens
+        if not 1 <= counts.train_tokens <= held_out:
+            raise ArgumentError(
+                str(self.folder / "corpus.json"),
+                wanted=f"counts of {len(self.tokens):,} tokens",
+                got=f"{counts.train_tokens:,} to learn from and {counts.test_tokens:,} to test on",
+            )
 
     @property
     def train(self) -> np.ndarray:
@@ -146,8 +158,7 @@ class Corpus:
     def frequencies(self) -> Tensor:
         """How often each token stands in the training part, [V]."""
         counts = np.zeros(self.tokenizer.size, dtype=np.int64)
-        for start in range(0, len(self.train), PIECE):
-            piece = self.train[start : start + PIECE]
+        for piece in _pieces(self.train):
             counts += np.bincount(piece, minlength=len(counts))
         return torch.from_numpy(counts)
 
@@ -350,10 +361,17 @@ def _before_border(item: str | Mark) -> bool:
     return item is not Mark.BORDER
 
 
+def _pieces(tokens: np.ndarray) -> Iterator[np.ndarray]:
+    return (tokens[start : start + PIECE] for start in range(0, len(tokens), PIECE))
+
+
 def _read_counts(path: Path) -> Counts:
-    try:
-        return Counts(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ArgumentError(
-            str(path), wanted="the counts of a corpus", got=f"a file that cannot be read ({error})"
-        ) from error
+    found = read_json(path, "the counts of a corpus")
+    optional = [field.name for field in fields(Counts) if field.default is not MISSING]
+    wanted = "the counts of a corpus"
+    check_fields(str(path), found, get_type_hints(Counts), wanted=wanted, optional=optional)
+    counts = Counts(**found)
+    numbers = (value for value in found.values() if isinstance(value, int))
+    if min(numbers) < 0 or min(counts.train_characters, counts.held_out_characters) < 1:
+        raise ArgumentError(str(path), wanted=wanted, got="one below 1")
+    return counts

@@ -24,6 +24,7 @@ from ostinato.cell import Cell
 from ostinato.cell_names import draw_as_minpy, make_layer, output_size
 from ostinato.combine.composite import Wrapper
 from ostinato.criteria import NCELoss
+from ostinato.data.memory import check_layers, within_memory
 from ostinato.errors import ArgumentError
 from ostinato.init import initialise, uniform
 from ostinato.text.output import Adaptive, Contrastive, Output, Softmax
@@ -63,6 +64,7 @@ class LanguageModel(Wrapper):
     Raises ArgumentError where they are missing, and for a model of both directions.
     """
 
+    @within_memory("model", "a model")
     def __init__(
         self, vocabulary: int, settings: ModelSettings | None = None, counts: Tensor | None = None
     ) -> None:
@@ -74,6 +76,7 @@ class LanguageModel(Wrapper):
                 got=repr(settings.direction),
                 remedy="Use text.BidirectionalModel.",
             )
+        check_layers(settings.cell, settings.layers, settings.size)
         embedding, width = make_embedding(vocabulary, settings)
         layers, width = make_layers(settings, width)
         super().__init__(

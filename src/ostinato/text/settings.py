@@ -17,9 +17,11 @@ class ModelSettings(Settings):
     """
 
     cell: str = setting("lstm", "lstm, gru, elman, or any cell as package.module:Class.")
-    layers: int = setting(1, "Recurrent layers.", least=1)
-    size: int = setting(320, "Hidden units of each layer.", least=1)
-    embedding: int = setting(64, "Size of the token embedding; 0 reads tokens one-hot.", least=0)
+    layers: int = setting(1, "Recurrent layers.", least=1, bound=1000)
+    size: int = setting(320, "Hidden units of each layer.", least=1, bound=1_000_000)
+    embedding: int = setting(
+        64, "Size of the token embedding; 0 reads tokens one-hot.", least=0, bound=1_000_000
+    )
     direction: str = setting(
         "forward",
         "both tells each token from those before and after it; such a model cannot be sampled.",
@@ -37,7 +39,10 @@ class ModelSettings(Settings):
         "tenth and half of the vocabulary.",
     )
     nce_samples: int | None = setting(
-        None, "Noise tokens that nce draws for each batch; by default 100.", least=1
+        None,
+        "Noise tokens that nce draws for each batch; by default 100.",
+        least=1,
+        bound=1_000_000,
     )
     tied: bool = setting(False, "Use the embedding's weights in the output layer too.")
     residual: bool = setting(False, "Add its input to the output of each layer but the first.")

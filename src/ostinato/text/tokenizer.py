@@ -30,7 +30,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ostinato.data.files import atomic
+from ostinato.data.files import atomic, read_json
 from ostinato.data.requirements import require
 from ostinato.data.tokens import token_dtype
 from ostinato.data.vocabulary import Vocabulary
@@ -124,16 +124,22 @@ class Tokenizer:
     def load(cls, path: Path) -> Tokenizer:
         """Read what `save` wrote. Raises ArgumentError where the file is missing or damaged."""
         library = require("tokenizers", "text")
+        read_json(path, "a tokeniser of ostinato")  # for its words
         try:
-            return cls(library.Tokenizer.from_str(path.read_text(encoding="utf-8")))
-        # tokenizers raises plain Exception for text that is not its JSON.
-        except Exception as error:
+            made = cls(library.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            if not _is_ours(library, made._inner, made.level):
+                raise ValueError
+        # tokenizers raises plain Exception, and where it gives up a BaseException of its own
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             raise ArgumentError(
                 str(path),
                 wanted="a tokeniser of ostinato, as JSON",
-                got=f"one that cannot be read ({error})",
+                got="another one",
                 remedy="It belongs to a run and is written by `ostinato train text`.",
             ) from error
+        return made
 
 
 @final
@@ -256,6 +262,30 @@ def _byte_pairs(library: Any, size: int, min_frequency: int) -> tuple[Any, Any]:
         initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+
+
+def _is_ours(library: Any, inner: Any, level: str) -> bool:
+    """Whether a tokeniser differs from a new one of its level in its vocabulary alone.
+
+    One of others could take any time for a text, or give one that nobody has written.
+    """
+    made = {
+        "char": lambda: _characters(library, []),
+        "spaced": lambda: _spaced(library, (), None, 1),
+        "word": lambda: _words(library, 0, 1)[0],
+        "bpe": lambda: _byte_pairs(library, 256 + len(SPECIAL), 1)[0],
+    }[level]()
+    ours, theirs = (json.loads(each.to_str()) for each in (made, inner))
+    for each in (ours, theirs):
+        for name in ("vocab", "merges"):
+            each["model"].pop(name, None)
+    # named in a new one of characters, and in any that was trained
+    del ours["added_tokens"]
+    added = {token["content"] for token in theirs.pop("added_tokens")}
+    vocabulary = inner.get_vocab()
+    numbered = sorted(vocabulary.values()) == list(range(len(vocabulary)))
+    special = all(vocabulary.get(name) == place for place, name in enumerate(SPECIAL))
+    return ours == theirs and added <= set(SPECIAL) and numbered and special
 
 
 def _level(inner: Any) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ostinato import _tree
 from ostinato.cell import Cell
-from ostinato.errors import ArgumentError, ShapeError
+from ostinato.errors import ArgumentError, DtypeError, ShapeError
 from ostinato.torch7.layouts import Part, Parts, order
 from ostinato.torch7.walk import Place, joined, places
 
@@ -39,16 +40,17 @@ def convert(module: nn.Module, tensors: Sequence[Any], *layouts: str) -> dict[st
     Gradients are laid out as parameters are, so it converts them as well. Where a gate has two
     biases here and had one there, the second becomes zero.
     """
-    given = [torch.as_tensor(one).detach() for one in tensors]
+    found = places(module, layouts)
+    given = [as_numbers(f"tensors[{at}]", one) for at, one in enumerate(as_list(tensors))]
     made: dict[str, Tensor] = {}
     at = 0
-    for place in places(module, layouts):
+    for place in found:
         if place.parameter is not None:
             made[place.path] = taken(given, at, list(place.parameter.shape), place.path)
             at += 1
             continue
-        found, at = from_cell(place, given, at)
-        made |= {joined(place.path, name): tensor for name, tensor in found.items()}
+        values, at = from_cell(place, given, at)
+        made |= {joined(place.path, name): tensor for name, tensor in values.items()}
     if at < len(given):
         raise ArgumentError(
             "tensors",
@@ -68,6 +70,41 @@ def blank_rows(module: nn.Module, made: dict[str, Tensor]) -> dict[str, Tensor]:
             found[name] = made[name].clone()
             found[name][part.padding_idx] = 0
     return found
+
+
+def as_list(tensors: Any) -> list[Any]:
+    """All tensors. Raises DtypeError for text and for what has no order."""
+    one = isinstance(tensors, Tensor) and tensors.dim() == 0
+    if one or isinstance(tensors, str | bytes | dict | set) or not isinstance(tensors, Iterable):
+        raise DtypeError(
+            "tensors",
+            wanted="the list of module:parameters(), tensors or arrays",
+            got=type(tensors).__name__,
+            remedy="A file is read first, such as with the torchfile package.",
+        )
+    return list(tensors)
+
+
+def as_numbers(argument: str, one: Any) -> Tensor:
+    """A tensor or an array as a tensor of real numbers. Raises DtypeError for anything else."""
+    try:
+        found = torch.as_tensor(one).detach()
+    # what torch says of text, of None, and of lists of unlike lengths
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise DtypeError(
+            argument,
+            wanted="a tensor or an array",
+            got=type(one).__name__,
+            remedy="Take the values of module:parameters() as they are.",
+        ) from error
+    if found.is_complex():
+        raise DtypeError(
+            argument,
+            wanted="real numbers",
+            got=str(found.dtype),
+            remedy="Old models have no others.",
+        )
+    return _tree.tensor(argument, found)
 
 
 def export(module: nn.Module, *layouts: str) -> list[Tensor]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ostinato.cell import Cell
-from ostinato.errors import ArgumentError
+from ostinato.cell import Cell, check_any_module
+from ostinato.errors import ArgumentError, DtypeError
 from ostinato.torch7.layouts import KINDS, LAYOUTS, Layout
 
 
@@ -24,6 +24,15 @@ class Place:
 
 def places(module: nn.Module, layouts: Sequence[str]) -> Iterator[Place]:
     """Everything that takes tensors, in the order in which the old model lists them."""
+    check_any_module("module", module)
+    for name in layouts:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DtypeError(
+                "layouts",
+                wanted="names, such as 'nn.LSTM'",
+                got=repr(name),
+                remedy="Several are arguments, one after another.",
+            )
     cells = [m for m in module.modules() if isinstance(m, KINDS)]
     names = list(layouts) * (len(cells) if len(layouts) == 1 and cells else 1)
     if len(names) != len(cells):

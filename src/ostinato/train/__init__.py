@@ -14,13 +14,14 @@ from ostinato.train.checkpoint import (
     save_checkpoint,
 )
 from ostinato.train.curves import draw_curves
+from ostinato.train.errors import CodeError, LostError, RunError
 from ostinato.train.finite import DivergedError, check_finite
 from ostinato.train.history import History, Several
 from ostinato.train.live import Live
 from ostinato.train.processes import Processes, split_first, split_rows
 from ostinato.train.profile import Profile, profile
 from ostinato.train.report import JsonLines, Lines, Report, Silent
-from ostinato.train.run import Run, RunError
+from ostinato.train.run import Run
 from ostinato.train.schedule import inverse_decay, linear_decay, stepwise
 from ostinato.train.settings import TrainSettings
 from ostinato.train.solver import Solver
@@ -30,11 +31,13 @@ from ostinato.train.tensorboard import TensorBoard
 
 __all__ = [
     "CheckpointError",
+    "CodeError",
     "DivergedError",
     "History",
     "JsonLines",
     "Lines",
     "Live",
+    "LostError",
     "Processes",
     "Profile",
     "Report",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ostinato.data.files import atomic
+from ostinato.data.pictures import save_picture
 from ostinato.data.requirements import require
 from ostinato.train.report import digits
 from ostinato.train.run import Run
@@ -41,8 +41,8 @@ def draw_curves(run: Run, figure: str, name: str) -> None:
     for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    with atomic(run.curves_path) as file:
-        picture.savefig(file, dpi=120, format="png")
+    with run.writing():
+        save_picture(picture, run.curves_path)
 
 
 def _draw_figure(axes: Any, records: list[dict[str, Any]], figure: str) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any, Self, final
 
 from ostinato.data.requirements import require
+from ostinato.data.visible import visible
 from ostinato.train.report import Record, Silent, digits, duration, held_out, losses, mean, pace
 
 # Levels of a bar in a sparkline, from the Unicode block elements.
@@ -24,7 +25,7 @@ class Live(Silent):
     """Progress, figures, a curve and the last sample, redrawn in place four times a second."""
 
     def __init__(self, title: str, *, sample_lines: int = 10) -> None:
-        self._title, self._sample_lines = title, sample_lines
+        self._title, self._sample_lines = visible(title), sample_lines
         self._total, self._unit = 1, ""
         self._record: Record | None = None
         self._recent: deque[dict[str, float]] = deque(maxlen=_WINDOW)
@@ -132,7 +133,7 @@ class Live(Silent):
 
     def _sample_text(self) -> Any:
         assert self._sample is not None
-        lines = self._sample[1].splitlines()[: self._sample_lines]
+        lines = visible(self._sample[1]).splitlines()[: self._sample_lines]
         return require("rich.text", "train").Text("\n".join(lines), style="italic")
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 import torch
@@ -21,6 +22,7 @@ from ostinato.data.batch import Batch
 from ostinato.data.pairs import PairBatch
 from ostinato.data.windows import Window
 from ostinato.errors import ArgumentError
+from ostinato.train.errors import LostError
 from ostinato.typing import State
 
 Split = Callable[[Any, int, int], tuple[Any, float]]
@@ -40,7 +42,8 @@ class Processes:
         if self.count > 1 and not dist.is_initialized():
             if torch.cuda.is_available():
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-            dist.init_process_group()  # gloo for tensors on the CPU, NCCL for those on CUDA
+            with self._together():
+                dist.init_process_group()  # gloo for tensors on the CPU, NCCL for those on CUDA
             atexit.register(_leave)
         self._shared: list[bool] = []
 
@@ -48,6 +51,19 @@ class Processes:
     def main(self) -> bool:
         """Whether this is the one that measures, writes and shows."""
         return self.number == 0
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Within the block processes talk; LostError where one of them does not answer."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            raise LostError(
+                "processes",
+                wanted=f"an answer from each of {self.count} processes",
+                got=f"none, in process {self.number}: another one has ended or hangs",
+                remedy="Its own last words say why.",
+            ) from error
 
     def average(self, weights: Iterable[nn.Parameter], loss: Tensor, share: float) -> Tensor:
         """Put the mean gradient of all processes in each; the mean loss, a scalar.
@@ -59,7 +75,8 @@ class Processes:
         weights = list(weights)
         told = [_gradient(weight).flatten() for weight in weights]
         message = torch.cat([*told, loss.new_ones(1), loss.detach().flatten()]) * share
-        dist.all_reduce(message)
+        with self._together():
+            dist.all_reduce(message)
         *gradients, total, summed = message.split([*map(len, told), 1, 1])
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.grad = (gradient / total).view_as(weight).to(weight.dtype)
@@ -70,20 +87,23 @@ class Processes:
         if self.count == 1:
             return here
         told = torch.tensor(float(here))
-        dist.all_reduce(told)
+        with self._together():
+            dist.all_reduce(told)
         return bool(told > 0)
 
     def wait(self) -> None:
         """Go on when all processes have come here."""
         if self.count > 1:
-            dist.barrier()
+            with self._together():
+                dist.barrier()
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all processes, in each of them."""
         values: list[Any] = [value]
         if self.count > 1:
             values = [None] * self.count
-            dist.all_gather_object(values, value)
+            with self._together():
+                dist.all_gather_object(values, value)
         return values
 
     def told(self, value: Any) -> Any:
@@ -91,14 +111,16 @@ class Processes:
         if self.count == 1:
             return value
         values = [value]
-        dist.broadcast_object_list(values, src=0)
+        with self._together():
+            dist.broadcast_object_list(values, src=0)
         return values[0]
 
     def agree(self, module: nn.Module) -> None:
         """Give all processes the weights and buffers of the main one."""
         if self.count > 1:
-            for value in module.state_dict().values():
-                dist.broadcast(value, src=0)
+            with self._together():
+                for value in module.state_dict().values():
+                    dist.broadcast(value, src=0)
 
     def rows(self, state: State) -> State:
         """This process's rows of a state [B, ...]; what all rows share stays."""

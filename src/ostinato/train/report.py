@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection
 from typing import Any, Protocol, Self, TextIO, final
 
+from ostinato.data.visible import visible
+
 Record = dict[str, Any]
 """What is known of a step: the keys of a line of ``metrics.jsonl``."""
 
@@ -101,7 +103,7 @@ class Lines(Silent):
 
     def sample(self, step: int, text: str) -> None:
         """Print the sample, indented."""
-        indented = "\n".join(f"    {line}" for line in text.splitlines())
+        indented = "\n".join(f"    {line}" for line in visible(text).splitlines())
         print(f"sample at step {step}:\n{indented}", file=self._file, flush=True)
 
     def _line(self, record: Record) -> str:

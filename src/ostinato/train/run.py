@@ -4,7 +4,7 @@
 
     runs/text-001/
       report.html      all of it to be read, in one page
-      config.json      the settings
+      config.json      the settings, and the checksums of what the run keeps of its data
       commands.jsonl   the commands that trained it, a line for each
       metrics.jsonl    a line for each step
       samples.txt      what the model wrote on the way
@@ -16,32 +16,53 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, final
 
-from ostinato.data.files import near_names, write_json
-from ostinato.errors import OstinatoError
+from ostinato.data.files import open_in_place, refuse_links, sweep_partial, write_json
+from ostinato.errors import ArgumentError
 from ostinato.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from ostinato.train.code import check_code, named_cell
+from ostinato.train.errors import RunError
+from ostinato.train.folders import (
+    FULL,
+    cannot_write,
+    command,
+    make_named,
+    next_free,
+    no_run,
+    read_object,
+    readable,
+)
+from ostinato.train.kept import KEPT, check_kept, differences, is_sealed, kept_files, seal
+from ostinato.train.lines import (
+    Growing,
+    Mark,
+    check_marks,
+    is_command,
+    is_record,
+    read_lines,
+)
+from ostinato.train.snapshot import PARTS, check_part, no_snapshot
 
 # Kept so that a damaged newest checkpoint does not cost the run.
 _KEPT = 2
 
-
-class RunError(OstinatoError, ValueError):
-    """A run directory that cannot be made or read."""
+# The branch of a checkpoint that a run adds to what the solver knows.
+_CONFIG = "config"
 
 
 @final
 class Run:
     """A run directory. Made by `Run.create` or read by `Run.open`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, allow_code: bool = False) -> None:
+        self.folder, self.allow_code = folder, allow_code
         self.report_path = folder / "report.html"
         self.config_path = folder / "config.json"
         self.commands_path = folder / "commands.jsonl"
@@ -50,31 +71,51 @@ class Run:
         self.curves_path = folder / "curves.png"
         self.result_path = folder / "result.json"
         self.checkpoints_folder = folder / "checkpoints"
+        growing = (self.metrics_path, self.samples_path, self.commands_path)
+        self._growing = {path: Growing(path) for path in growing}
+        self._config: dict[str, Any] | None = None
+        self._kept: dict[str, int] | None = None
+        self._claimed = False
 
     @classmethod
     def create(cls, task: str, folder: Path | None = None, *, root: Path = Path("runs")) -> Run:
         """A new directory: ``folder``, or the next free ``root/task-001``.
 
-        Raises RunError where ``folder`` is there already, whatever it holds.
+        Raises RunError where ``folder`` is there already, whatever it holds, and where no
+        directory can be made.
         """
-        if folder is None:
-            folder = next_free(root, task)
-        else:
-            make_named(folder)
-        run = cls(folder)
-        run.checkpoints_folder.mkdir()
+        try:
+            if folder is None:
+                folder = next_free(root, task)
+            else:
+                make_named(folder)
+            # who makes a run has named its cell
+            run = cls(folder, allow_code=True)
+            run.checkpoints_folder.mkdir()
+        except OSError as error:
+            raise RunError(
+                "run",
+                wanted="a place where a directory can be made",
+                got=f"{folder or root} ({error.strerror})",
+                remedy="Name another with --run.",
+            ) from error
         return run
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path, *, allow_code: bool = False) -> Run:
         """The run at a directory, or the one that a checkpoint file belongs to.
 
-        Raises RunError where there is none, with names that are near.
+        Opening runs no code of others: a run with a cell that is none of ostinato or torch is
+        refused when its config is read, unless ``allow_code`` lets it be imported; never from the
+        run itself. Raises RunError where there is no run, with names that are near, and where
+        something in it is a link.
         """
         folder = path.parent.parent if path.suffix == ".safetensors" else path
-        run = cls(folder)
-        if not run.config_path.is_file():
-            raise _no_run(folder if folder.exists() and folder.name else path)
+        run = cls(folder, allow_code=allow_code)
+        with readable(folder):
+            if not run.config_path.is_file():
+                raise no_run(folder if folder.exists() and folder.name else path)
+            refuse_links(folder)
         return run
 
     def make_folder(self, name: str) -> Path:
@@ -93,44 +134,122 @@ class Run:
         """Within the block a new run is filled; an error deletes it, as nothing is trained yet."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self.discard()
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise cannot_write(error, self.folder) from error
             raise
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Within the block no other process may train this run.
+    def claimed(self, *, again: bool = False) -> Iterator[None]:
+        """Within the block nobody else may train this run, nor this object, except ``again``.
 
-        Raises RunError where another one does. Only where the system has POSIX file locks.
+        What a killed process has left of half-written files is deleted. Raises RunError where
+        another process trains it. Only where the system has POSIX file locks.
         """
-        if os.name != "posix":
+        if (again and self._claimed) or os.name != "posix":
             yield
             return
         import fcntl
 
-        with open(self.folder / "lock", "w") as lock:
+        with self.writing():
+            lock = open_in_place(self.folder / "lock", "ab")
+        with lock:
+            with self.writing():
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise _taken(self.folder) from error
+                sweep_partial(self.folder)
+            self._claimed = True
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    "run",
-                    wanted="a run that nobody is training",
-                    got=f"{self.folder}, which another process is training",
-                    remedy="Wait for it, or stop it first.",
-                ) from error
+                yield
+            finally:
+                self._claimed = False
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within the block, a disk that cannot be written ends in a RunError.
+
+        It says what of the run is kept, and how to go on.
+        """
+        try:
             yield
+        except OSError as error:
+            newest, go_on = next(iter(self.checkpoints()), None), self.command("train --resume")
+            raise cannot_write(error, self.folder, newest, go_on) from error
+
+    def command(self, words: str, path: Path | None = None) -> str:
+        """A command to be shown, with the path of this run or of a checkpoint of it."""
+        return f"{command(words, path or self.folder)}{self.code_flag}"
+
+    @property
+    def code_flag(self) -> str:
+        """The flag that a command needs for this run, where its cell is code of the user."""
+        return " --allow-code" if named_cell(self._config or {}) else ""
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Write ``config.json``."""
-        write_json(self.config_path, config)
+        """Write ``config.json``, with the checksums of what the run keeps of its data.
+
+        They are those of the files that are there at the first time, before training.
+        """
+        if self._kept is None and self.config_path.is_file():
+            self.read_config()
+        with self.writing():
+            if self._kept is None:
+                self._kept = kept_files(self.folder)
+            write_json(self.config_path, seal({**config, KEPT: self._kept}))
+        self._config = deepcopy(config)
 
     def read_config(self) -> dict[str, Any]:
-        """Read ``config.json``. Raises RunError where it is no JSON object."""
-        return _read_object(self.config_path)
+        """Read ``config.json``, and check that it and the data of the run are what they were.
+
+        Raises RunError where it is no JSON object, where its checksum or that of a file is another,
+        and for a cell that is code and not allowed (see `open`).
+        """
+        config = read_object(self.config_path)
+        whole = is_sealed(config)
+        kept = config.pop(KEPT, {})
+        check_code(config, self.folder, allowed=self.allow_code)
+        if not whole:
+            raise self._changed(config)
+        if self._kept is None:  # data is looked at once
+            with readable(self.folder):
+                check_kept(self.folder, kept)
+            self._kept = kept
+        self._config = deepcopy(config)
+        return config
+
+    def _changed(self, config: dict[str, Any]) -> RunError:
+        found = list[str]()
+        with suppress(CheckpointError):
+            found = differences(self.load_checkpoint(part=_CONFIG), config)
+        return RunError(
+            str(self.config_path),
+            wanted="the settings that the run was begun with",
+            got=f"others: {'; '.join(found)}" if found else "a changed file",
+            remedy='If you have changed it on purpose, delete "checksum" from it.',
+        )
+
+    def write_result(self, figures: dict[str, Any]) -> None:
+        """Write ``result.json``."""
+        with self.writing():
+            write_json(self.result_path, seal(figures))
 
     def read_result(self) -> dict[str, Any] | None:
-        """The final figures, or None while there are none."""
-        return _read_object(self.result_path) if self.result_path.is_file() else None
+        """The final figures, or None while there are none. Raises RunError where they changed."""
+        if not self.result_path.is_file():
+            return None
+        figures = read_object(self.result_path)
+        if not is_sealed(figures):
+            raise RunError(
+                str(self.result_path),
+                wanted="the figures that training ended with",
+                got="a changed file",
+                remedy=f"To measure again: {self.command('evaluate')}. To write it anew: "
+                f"{self.command('train --resume')}.",
+            )
+        return figures
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, newest first."""
@@ -149,11 +268,14 @@ class Run:
         )
 
     def save_checkpoint(self, step: int, tree: dict[str, Any]) -> Path:
-        """Write the checkpoint of a step and keep the one before it."""
+        """Write the checkpoint of a step, with the config, and keep the one before it."""
         path = self.checkpoints_folder / f"step-{step:08d}.safetensors"
-        save_checkpoint(path, tree)
-        for old in self.checkpoints()[_KEPT:]:
-            old.unlink()
+        if self._config is not None:
+            tree = {**tree, _CONFIG: self._config}
+        with self.writing():
+            save_checkpoint(path, tree)
+            for old in self.checkpoints()[_KEPT:]:
+                old.unlink()
         return path
 
     def load_checkpoint(self, path: Path | None = None, part: str = "") -> dict[str, Any]:
@@ -163,115 +285,76 @@ class Run:
         """
         path = path or self.newest_checkpoint()
         try:
-            return load_checkpoint(path, part)
+            found = load_checkpoint(path, part)
+            if part in PARTS:
+                check_part(part, found)
         except CheckpointError as error:
-            raise _with_way_out(error, path, self.checkpoints()) from error
+            raise self._with_way_out(error, path) from error
+        except ArgumentError as error:
+            raise no_snapshot(str(error), str(path)) from error
+        return found
+
+    def _with_way_out(self, error: CheckpointError, path: Path) -> CheckpointError:
+        older = [other for other in self.checkpoints() if other.name < path.name]
+        if not older:
+            remedy = "There is no older checkpoint in the run."
+        else:
+            remedy = (
+                f"Use the one before it by its name in place of the run's: {older[0]}, "
+                f"as in `{self.command('train --resume', older[0])}`."
+            )
+        return CheckpointError(error.argument, wanted=error.wanted, got=error.got, remedy=remedy)
 
     def set_aside_after(self, path: Path) -> None:
         """Rename checkpoints newer than this one, from which training is taken up again."""
-        for other in self.checkpoints():
-            if other.name > path.name:
-                other.rename(other.with_suffix(".set-aside"))
+        with self.writing():
+            for other in self.checkpoints():
+                if other.name > path.name:
+                    other.rename(other.with_suffix(".set-aside"))
 
     def append(self, path: Path, lines: Iterable[str]) -> None:
         """Add lines to a file of the run."""
-        with open(path, "a", encoding="utf-8", newline="\n") as file:
-            file.writelines(lines)
+        with self.writing():
+            self._growing.get(path, Growing(path)).append("".join(lines))
 
-    def sizes(self) -> dict[str, int]:
-        """The sizes in bytes of the files that grow, which a checkpoint remembers."""
-        return {path.name: _size(path) for path in (self.metrics_path, self.samples_path)}
+    def sizes(self) -> dict[str, Mark]:
+        """The sizes in bytes and the checksums of the files that grow, for a checkpoint."""
+        return {path.name: growing.mark() for path, growing in self._growing.items()}
 
-    def cut_back(self, sizes: dict[str, int]) -> None:
-        """Forget what was written after a checkpoint, which will be written again."""
-        for path in (self.metrics_path, self.samples_path):
-            if _size(path) > sizes[path.name]:
-                os.truncate(path, sizes[path.name])
+    def cut_back(self, sizes: dict[str, Mark]) -> None:
+        """Forget what was written after a checkpoint, which will be written again.
+
+        The log tells where what was written before it has been changed.
+        """
+        check_marks(sizes)
+        with self.writing():
+            for path, growing in self._growing.items():
+                if path == self.commands_path:  # these were given, whatever became of them
+                    growing.check(sizes.get(path.name, [0, 0]))
+                else:
+                    growing.cut_back(sizes.get(path.name, [0, 0]))
+
+    def check_lines(self) -> None:
+        """Tell the log where metrics, samples or commands have been changed since."""
+        with suppress(CheckpointError, ArgumentError):
+            sizes = self.load_checkpoint(part="sizes")
+            check_marks(sizes)
+            for path, growing in self._growing.items():
+                growing.check(sizes.get(path.name, [0, 0]))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of ``metrics.jsonl``."""
-        return _read_lines(self.metrics_path)
+        """The good lines of ``metrics.jsonl``; others are named in the log."""
+        return read_lines(self.metrics_path, is_record)
 
     def commands(self) -> list[dict[str, Any]]:
-        """All lines of ``commands.jsonl``; none for a run that another version made."""
-        return _read_lines(self.commands_path)
+        """The good lines of ``commands.jsonl``; none for a run that another version made."""
+        return read_lines(self.commands_path, is_command)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    with open(path, encoding="utf-8") as file:
-        # a run that is being written, or was killed, may end in a part of a line
-        return [json.loads(line) for line in file if line.endswith("\n")]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def next_free(root: Path, task: str) -> Path:
-    """The new directory ``root/task-001``, or of the next number that is free."""
-    root.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = root / f"{task}-{number:03d}"
-        try:
-            # mkdir both asks and takes, so two runs that start at once get two numbers.
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
-
-
-def make_named(folder: Path) -> None:
-    """Make this directory. Raises RunError where it is there."""
-    try:
-        folder.mkdir(parents=True)
-    # what stands in the way may be the folder itself, or a file in the place of one above it
-    except (FileExistsError, NotADirectoryError) as error:
-        is_run = (folder / "config.json").is_file()
-        remedy = f"To continue that run: ostinato train --resume {folder}. " if is_run else ""
-        raise RunError(
-            "run",
-            wanted="the name of a new directory",
-            got=f"{folder}, which exists" if folder.exists() else f"{folder}, below a file",
-            remedy=f"{remedy}Choose another name, or leave it out for the next free number.",
-        ) from error
-
-
-def _no_run(folder: Path) -> RunError:
-    # of a path within a run, the run may have been meant
-    inside = [path for path in folder.parents if (path / "config.json").is_file()]
-    if folder.is_dir():
-        got, near = f"{folder}, which has no config.json", inside[:1]
-    elif folder.is_file():
-        got, near = f"the file {folder}", inside[:1]
-    else:
-        got, near = f"{folder}, which does not exist", near_names(folder)
-    remedy = f"Did you mean {' or '.join(map(str, near))}?" if near else ""
-    return RunError("run", wanted="the directory of a run", got=got, remedy=remedy)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            str(path), wanted="a JSON file of a run", got=f"one that cannot be read ({error})"
-        ) from error
-    if isinstance(value, dict):
-        return value
-    raise RunError(str(path), wanted="a JSON object", got=type(value).__name__)
-
-
-def _with_way_out(error: CheckpointError, path: Path, known: list[Path]) -> CheckpointError:
-    older = [other for other in known if other.name < path.name]
-    if not older:
-        remedy = "There is no older checkpoint in the run."
-    else:
-        remedy = (
-            f"Use the one before it by its name in place of the run's: {older[0]}, "
-            f"as in `ostinato train --resume {older[0]}`."
-        )
-    return CheckpointError(error.argument, wanted=error.wanted, got=error.got, remedy=remedy)
+def _taken(folder: Path) -> RunError:
+    return RunError(
+        "run",
+        wanted="a run that nobody is training",
+        got=f"{folder}, which another process is training",
+        remedy="Wait for it, or stop it first.",
+    )

@@ -17,7 +17,9 @@ from ostinato.train.schedule import SCHEDULES
 class TrainSettings(Settings):
     """How long to train, by which rule, and how often to look."""
 
-    epochs: float = setting(14, "Passes over the data; parts of one are possible.", least=0)
+    epochs: float = setting(
+        14, "Passes over the data; parts of one are possible.", least=0, bound=1e9
+    )
     steps: int | None = setting(None, "Updates, in place of epochs.", least=0)
     optimiser: str = setting("adamw", "The update rule.", choices=tuple(OPTIMISERS))
     lr: float | None = setting(
@@ -65,7 +67,10 @@ class TrainSettings(Settings):
     tensorboard: bool = setting(False, "Write files for TensorBoard in the run's directory too.")
     seed: int = setting(0, "Seed of all that is random.", least=0)
     threads: int = setting(
-        1, "CPU threads. One is steadiest for small models; large ones gain from more.", least=1
+        1,
+        "CPU threads. One is steadiest for small models; large ones gain from more.",
+        least=1,
+        bound=1024,
     )
     device: str = setting("auto", "cpu, cuda, cuda:1, ...; auto takes a GPU where there is one.")
 

@@ -16,6 +16,7 @@ from ostinato._stages import stage, unshown
 from ostinato.train.average import Average
 from ostinato.train.checkpoint import load_weights
 from ostinato.train.curves import draw_curves
+from ostinato.train.errors import LostError
 from ostinato.train.finite import DivergedError, check_step
 from ostinato.train.history import Several
 from ostinato.train.interruption import Interruption
@@ -33,6 +34,7 @@ from ostinato.train.report import Report, Silent
 from ostinato.train.run import Run
 from ostinato.train.schedule import ByEpoch, Schedule
 from ostinato.train.settings import TrainSettings
+from ostinato.train.snapshot import check_snapshot, no_snapshot
 from ostinato.train.task import Task
 from ostinato.train.tensorboard import TensorBoard
 from ostinato.typing import State
@@ -99,8 +101,23 @@ class Solver:
 
         A finished task's model has the best weights by held-out loss (their average, with ``ema``).
         Raises DivergedError where the loss or its gradient is no finite number: on a CPU before
-        the weights are changed, naming the first parameter; on a GPU a moment later.
+        the weights are changed, naming the first parameter; on a GPU a moment later. Raises
+        LostError where another process does not answer any more.
         """
+        with nullcontext() if self.run is None else self.run.claimed(again=True):
+            try:
+                return self._fit()
+            except LostError as error:
+                raise self._way_on(error) from error
+
+    def _way_on(self, error: LostError) -> LostError:
+        if self.run is None:
+            return error
+        kept = f"{self.run.newest_checkpoint()} is kept. To go on, start all of them again with: "
+        remedy = f"{error.remedy} {kept}{self.run.command('train --resume')}"
+        return LostError(error.argument, wanted=error.wanted, got=error.got, remedy=remedy)
+
+    def _fit(self) -> bool:
         self.processes.agree(self.task.model)
         if self.progress.step == 0 and not self.processes.main:
             self._seed_follower()
@@ -219,8 +236,19 @@ class Solver:
 
         Several processes make it together: each has its own rows of the state and its own chance.
         """
-        optimiser = self.optimiser.state_dict()
         chance, *others = self.processes.gather(random_state())
+        return {
+            **self._own(),
+            # At the start of an epoch the state is made anew.
+            "state": self.processes.join(self._state) if self.progress.batch else [],
+            "random": chance,
+            "random_of_others": others,
+            "sizes": self.run.sizes() if self.run is not None else {},
+        }
+
+    def _own(self) -> dict[str, Any]:
+        """What is the same in all processes."""
+        optimiser = self.optimiser.state_dict()
         return {
             "model": self.task.model.state_dict(),
             "optimiser": {
@@ -230,21 +258,26 @@ class Solver:
             "schedule": self.schedule.state_dict(),
             "average": self.average
             and {"values": self.average.values, "steps": self.average.steps},
-            # At the start of an epoch the state is made anew.
-            "state": self.processes.join(self._state) if self.progress.batch else [],
             "progress": asdict(self.progress),
             "best": vars(self.best),
-            "random": chance,
-            "random_of_others": others,
-            "sizes": self.run.sizes() if self.run is not None else {},
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go on where `snapshot` was taken, by a solver of the same task and settings.
 
-        Raises CheckpointError for the weights of another model.
+        Raises CheckpointError for the weights of another model, and for what is no snapshot of
+        such a solver; the run's files are left as they are then.
         """
-        load_weights(self.task.model, snapshot["model"], "snapshot")
+        load_weights(self.task.model, snapshot.get("model", {}), "snapshot")
+        check_snapshot(snapshot, self._own(), batches=len(self.task))
+        try:
+            self._restore(snapshot)
+        except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
+            raise no_snapshot("what torch could not take up again") from error
+        if self.run is not None:
+            self.run.cut_back(snapshot["sizes"])
+
+    def _restore(self, snapshot: dict[str, Any]) -> None:
         optimiser = snapshot["optimiser"]
         state = {int(number): value for number, value in optimiser["state"].items()}
         self.optimiser.load_state_dict({**optimiser, "state": state})
@@ -257,8 +290,6 @@ class Solver:
             leaves = iter(snapshot["state"])
             whole = _tree.map(lambda leaf: next(leaves).to(leaf), self.task.initial_state())
             self._state = self.processes.rows(whole)
-        if self.run is not None:
-            self.run.cut_back(snapshot["sizes"])
         chances = [snapshot["random"], *snapshot["random_of_others"]]
         if self.processes.number < len(chances):
             restore_random_state(chances[self.processes.number])

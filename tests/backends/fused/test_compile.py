@@ -1,10 +1,12 @@
 """The cache on disk: hits, damage, several processes at once, forks."""
 
 import ctypes
+import gc
 import os
 import subprocess
 import sys
 import warnings
+import weakref
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,29 @@ def test_directories(monkeypatch):
 def test_import_is_cheap(tmp_path):
     script = "import ostinato, sys; print('llvmlite' in sys.modules)"
     assert finish(start(tmp_path, script)) == "False"
+
+
+def test_code_of_kernels_leaves_memory_when_nobody_holds_it(monkeypatch):
+    monkeypatch.setattr(compile, "RECENT", 2)
+    texts = [f"{TEXT}# number {n}\n" for n in range(4)]
+    held = compile_text(texts[0], ["add_rows"])
+    closed = []
+    for text in texts[1:]:
+        weakref.finalize(compile_text(text, ["add_rows"]), closed.append, text)
+    gc.collect()
+    assert closed == [texts[1]]
+    assert compile_text(texts[0], ["add_rows"]) is held
+    total = ctypes.c_int64(40)
+    kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(held["add_rows"])
+    kernel(ctypes.addressof(total), 2)
+    assert total.value == 42
+
+
+def test_functions_of_the_library_stay(monkeypatch):
+    monkeypatch.setattr(compile, "RECENT", 1)
+    address = compile_text(TEXT + "# stays\n", {"add_rows": compile.KERNEL})["add_rows"]
+    for n in range(3):
+        compile_text(f"{TEXT}# another {n}\n", ["add_rows"])
+    gc.collect()
+    again = compile_text(TEXT + "# stays\n", {"add_rows": compile.KERNEL})
+    assert again["add_rows"] == address

@@ -70,3 +70,14 @@ def test_a_graph_is_freed_without_the_collector():
         assert len(pool.sizes()) == ready + 1, "the record was not given back"
     finally:
         gc.enable()
+
+
+def test_a_block_that_another_thread_put_in_its_place_is_not_taken(monkeypatch):
+    small, other = pool.take(100), pool.take(4096)
+    # between the look and the grasp the block of that address was taken, freed, and made anew
+    monkeypatch.setattr(pool, "sizes", lambda: [(small.data_ptr(), 4096)])
+    pool.free[small.data_ptr()] = small
+    taken = pool.take(4096)
+    assert taken.numel() == 4096
+    assert taken.data_ptr() not in (small.data_ptr(), other.data_ptr())
+    assert pool.free[small.data_ptr()] is small

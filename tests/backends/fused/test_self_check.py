@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from ostinato.backends.fused import recordings
 from ostinato.backends.fused.backend import Fused
 from ostinato.backends.fused.ir.functions import FUNCTIONS
 from ostinato.backends.fused.lower import step as lowering
+from ostinato.backends.fused.native import compile
+from ostinato.backends.fused.native.disk import MAGIC
 from ostinato.backends.plan import BACKENDS
 from ostinato.errors import BackendError
 
@@ -135,6 +138,25 @@ def test_what_has_passed_is_noted(tmp_path: Path) -> None:
         [sys.executable, "-c", count], capture_output=True, text=True, check=True, timeout=120
     )
     assert run.stdout.strip() == "0", run.stdout + run.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere files have no permissions")
+@pytest.mark.parametrize("fault", ["none", "empty", "old", "damaged", "link", "file", "folder"])
+def test_a_planted_note_does_not_switch_off_the_trial(fault: str, tmp_path: Path) -> None:
+    compile.note("this holds")
+    (path,) = tmp_path.glob("*.checked")
+    content = path.read_bytes()
+    if fault in ("empty", "old", "damaged"):
+        path.write_bytes({"empty": b"", "old": MAGIC, "damaged": content[:-1] + b"x"}[fault])
+    elif fault == "link":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    elif fault == "file":
+        path.chmod(0o666)
+    elif fault == "folder":
+        tmp_path.chmod(0o777)
+    assert compile.noted("this holds") is (fault == "none")
+    assert not compile.noted("something else")
 
 
 def test_what_failed_is_tried_again_in_another_process(

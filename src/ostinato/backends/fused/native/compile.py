@@ -1,8 +1,7 @@
 """From the text of kernels to the addresses of C functions, through a cache on disk.
 
 A text is compiled once on a machine: the object code is kept in a file named by a hash of all
-that decides it, and is loaded in some milliseconds. The directory is
-``OSTINATO_CACHE`` or the user's cache directory; removing it, or any file in it, is always safe.
+that decides it, and is loaded in some milliseconds (`disk`).
 """
 
 from __future__ import annotations
@@ -12,26 +11,34 @@ import hashlib
 import os
 import platform
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ostinato.backends.fused.native.disk import cache_directory, is_safe, read, trim, write
 from ostinato.backends.fused.native.source.abi import KERNEL
 from ostinato.backends.fused.native.source.machine import host, target_machine
 
-if TYPE_CHECKING:
-    import llvmlite.binding as llvm
+RECENT = 256
+"""Texts of kernels whose code stays in memory, the newest, whoever uses it."""
 
-MAGIC = b"ostinato object 1\n"
-DIGEST = 32
-"""Bytes of a SHA-256."""
-
+FUSED = Path(__file__).parents[1]
+SOURCE = Path(__file__).parent / "source"
 lock = threading.RLock()
-known: dict[str, dict[str, int]] = {}
-"""The functions that are in memory, by key. Nothing is ever unloaded."""
+
+
+class Code(dict[str, int]):
+    """The addresses of functions by name; they hold as long as this object lives."""
+
+
+known: weakref.WeakValueDictionary[str, Code] = weakref.WeakValueDictionary()
+"""The functions that are in memory, by key."""
+recent: dict[str, Mapping[str, int]] = {}
+"""Those of kernels that nobody may use any more, the newest last."""
+lasting: list[Mapping[str, int]] = []
+"""The library's own functions, which stay."""
 
 
 def unlock_child() -> None:
@@ -49,14 +56,22 @@ def compile_text(text: str, names: Sequence[str] | Mapping[str, int]) -> dict[st
 
     They are C functions of so many int64 as `names` says, of those of a `KERNEL` where it does not.
     Their code can neither raise nor touch a Python object, so they run without the interpreter's
-    lock.
+    lock. Code of kernels leaves memory some time after the last who holds what is returned.
     """
     arity = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, KERNEL)
     key = key_of(*arity, *map(str, arity.values()), text)
     with lock:
-        if key not in known:
-            known[key] = load(key, text, arity)
-        return known[key]
+        found = known.get(key)
+        if found is None:
+            found = known[key] = load(key, text, arity)
+            if isinstance(names, Mapping):
+                lasting.append(found)
+        if not isinstance(names, Mapping):
+            recent.pop(key, None)
+            recent[key] = found
+            for old in list(recent)[:-RECENT]:
+                del recent[old]
+        return found
 
 
 def key_of(*parts: str) -> str:
@@ -64,101 +79,79 @@ def key_of(*parts: str) -> str:
     return hashlib.sha256("\n".join((fingerprint(), *parts)).encode()).hexdigest()
 
 
-def load(key: str, text: str, arity: Mapping[str, int]) -> dict[str, int]:
+def load(key: str, text: str, arity: Mapping[str, int]) -> Code:
     """Take the object code from the disk, or build it and put it there."""
     symbols = {name: f"{name}_{key[:16]}" for name in arity}
-    path = cache_directory() / f"{key[:40]}.o"
-    code = read(path)
+    directory = cache_directory()
+    kept = directory is not None and is_safe(directory)
+    path = (directory or Path()) / f"{key[:40]}.o"
+    code = read(path) if kept else None
     if code is None:
         # most processes find all code in the cache
         from ostinato.backends.fused.native.source.build import build
 
         source = path.with_suffix(".py")
         code = build(text, source, symbols, arity)
-        write(source, text.encode())
-        write(path, MAGIC + hashlib.sha256(code).digest() + code)
+        if kept:
+            write(source, text.encode())
+            write(path, code, sealed=True)
+            trim(path.parent)
     return link(code, symbols)
 
 
 def note(text: str) -> None:
     """Remember on this machine that something holds, which this text says in full."""
-    write(note_path(text), MAGIC)
+    path = note_path(text)
+    if path is not None:
+        write(path, text.encode(), sealed=True)
 
 
 def noted(text: str) -> bool:
     """Whether this was noted, by this version of the compiler on this kind of CPU."""
-    return note_path(text).exists()
+    path = note_path(text)
+    return path is not None and read(path) == text.encode()
 
 
-def note_path(text: str) -> Path:
-    """The empty file that stands for a note."""
-    return cache_directory() / f"{key_of('note', text)[:40]}.checked"
-
-
-def read(path: Path) -> bytes | None:
-    """The object code in a file, or None where it is missing or damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
+def note_path(text: str) -> Path | None:
+    """The file of a note; None where nothing is kept."""
+    directory = cache_directory()
+    if directory is None or not is_safe(directory):
         return None
-    start = len(MAGIC) + DIGEST
-    code = content[start:]
-    whole = content[:start] == MAGIC + hashlib.sha256(code).digest()
-    return code if whole and code else None
+    return directory / f"{key_of('note', version_of_compiler(), text)[:40]}.checked"
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file so that other processes see all of it or nothing; a full disk is no error."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
-    except OSError:
-        # without a cache everything works, and the next process compiles again
-        return
-
-
-def link(code: bytes, symbols: dict[str, str]) -> dict[str, int]:
-    """Load object code into this process."""
+def link(code: bytes, symbols: dict[str, str]) -> Code:
+    """Load object code into this process, for as long as its addresses are held."""
     import llvmlite.binding as llvm
 
-    loader = engine()
+    # one of its own, which the loader will delete
+    machine = target_machine.__wrapped__()
+    loader = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     loader.add_object_file(llvm.ObjectFileRef.from_data(code))
     loader.finalize_object()
-    return {name: loader.get_function_address(symbol) for name, symbol in symbols.items()}
-
-
-@functools.cache
-def engine() -> llvm.ExecutionEngine:
-    """The place in memory of all object code."""
-    import llvmlite.binding as llvm
-
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    made = Code({name: loader.get_function_address(symbol) for name, symbol in symbols.items()})
+    # not at exit, where threads may still be running it
+    weakref.finalize(made, loader.close).atexit = False
+    return made
 
 
 @functools.cache
 def fingerprint() -> str:
     """What the object code depends on beside the text: CPU, versions, and our own sources."""
-    sources = hashlib.sha256()
-    for path in sorted((Path(__file__).parent / "source").glob("*.py")):
-        sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     versions = [f"{name} {version(name)}" for name in ("llvmlite", "torch")]
-    return "\n".join((sys.platform, platform.machine(), *host(), *versions, sources.hexdigest()))
+    ours = sources(SOURCE.glob("*.py"))
+    return "\n".join((sys.platform, platform.machine(), *host(), *versions, ours))
 
 
-def cache_directory() -> Path:
-    """``OSTINATO_CACHE``, or where this platform keeps caches of the user."""
-    chosen = os.environ.get("OSTINATO_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home()) / "ostinato" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ostinato"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ostinato"
+@functools.cache
+def version_of_compiler() -> str:
+    """A hash of all of it: what was found to hold of one version may not of another."""
+    return sources(FUSED.rglob("*.py"))
+
+
+def sources(paths: Iterable[Path]) -> str:
+    """A hash of files of ours."""
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()

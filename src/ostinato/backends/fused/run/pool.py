@@ -36,8 +36,10 @@ def take(size: int) -> Tensor:
     fitting = [(n, at) for at, n in sizes() if size <= n <= most]
     for _, at in sorted(fitting):
         block = free.pop(at, None)
-        if block is not None:
+        if block is not None and size <= block.numel() <= most:
             return block
+        if block is not None:  # another thread has put another block of that address there
+            give(block)
     return torch.empty(size, dtype=torch.uint8, device="cpu")
 
 

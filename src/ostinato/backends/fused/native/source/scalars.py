@@ -8,7 +8,7 @@ Where lanes meet a single number, that is used in all of them.
 
 # llvmlite's own annotations are incomplete
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
-# pyright: reportReturnType=false
+# pyright: reportReturnType=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
