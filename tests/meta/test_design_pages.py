@@ -74,9 +74,9 @@ def valued(roots: list[Value]) -> str:
     for v in topological(roots):
         if v.op in ("input", "param", "const"):
             continue
-        args = ", ".join(str(a.attrs[0]) if a.op == "const" else a.name for a in v.args)
+        args = ", ".join(a.spelled if a.op == "const" else a.name for a in v.args)
         what = v.function if v.op == "pointwise" else v.op
-        where = f" at {v.attrs}" if v.op == "view" else ""
+        where = f" from {v.reading.offset}" if v.op == "view" else ""
         lines.append(f"{v.name} {list(v.shape)} = {what}({args}){where}")
     return "\n".join(lines)
 

@@ -119,10 +119,10 @@ def place_inputs(plan: Plan, step: Step, ahead: Program, *, train: bool) -> None
     """Homes for what every call brings: xs, states, params and random draws."""
     for v in topological([*ahead.roots(), *plan.program.roots(), *step.xs]):
         if v.op == "param":
-            plan.homes[v] = Place(plan.buffer(("param", int(v.attrs[0])), v.size, "fixed"))  # pyright: ignore
-        elif v.op == "input" and v.attrs[0] in ("x", "draw", "dy"):
-            kind, index = v.attrs
-            plan.homes[v] = Place(plan.buffer((str(kind), int(index)), v.size, "record"))  # pyright: ignore
+            plan.homes[v] = Place(plan.buffer(("param", v.index), v.size, "fixed"))
+        elif v.op == "input" and v.source.kind in ("x", "draw", "dy"):
+            role = (v.source.kind, v.source.number)
+            plan.homes[v] = Place(plan.buffer(role, v.size, "record"))
     for carry in ahead.carries:
         if carry.held:
             buffer = plan.buffer(("held", carry.index), carry.before.size, "row")

@@ -145,8 +145,7 @@ class RowText:
     def text(self, v: Value) -> str:
         """The variable of a value, or the number that it is."""
         if v.op == "const":
-            number = v.attrs[0]
-            return f"{self.dtype}({number})"
+            return f"{self.dtype}({v.spelled})"
         return self.known[v]
 
     def write_fill(self, fill: Fill) -> None:

@@ -43,10 +43,10 @@ class Writer:
     def __call__(self, function: str, *args: Value | float, dtype: str = "f") -> Value:
         values = [a if isinstance(a, Value) else self.graph.const(a) for a in args]
         if function in FOLDED and all(v.op == "const" for v in values):
-            return self.graph.const(FOLDED[function](*(float(str(v.attrs[0])) for v in values)))
+            return self.graph.const(FOLDED[function](*(v.number for v in values)))
         if function == "mul":
             for one, other in (values, values[::-1]):
-                if one.op == "const" and float(one.attrs[0]) == 1.0:  # pyright: ignore
+                if one.op == "const" and one.number == 1.0:
                     return other
         return self.graph.pointwise(function, *values, dtype=dtype)
 
@@ -90,7 +90,7 @@ def _extreme(above: str) -> Vjp:
 
 
 def _pow(w: Writer, g: Value, out: Value, a: Value, exponent: Value) -> Gradients:
-    p = float(exponent.attrs[0])  # pyright: ignore
+    p = exponent.number
     return w("mul", g, w("mul", w("pow", a, p - 1), p)), None
 
 

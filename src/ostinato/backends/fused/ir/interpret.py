@@ -31,12 +31,11 @@ def evaluate(
     """One value from those of its args."""
     args = [known[a] for a in v.args]
     if v.op == "const":
-        number = v.attrs[0]
         if v.dtype == "b":
-            return torch.tensor(number == "True", device="cpu")
-        return sample.new_tensor(float(number))  # pyright: ignore
+            return torch.tensor(bool(v.number), device="cpu")
+        return sample.new_tensor(v.number)
     if v.op == "param":
-        return params[int(v.attrs[0])].to(sample.dtype).expand(rows, *v.shape)  # pyright: ignore
+        return params[v.index].to(sample.dtype).expand(rows, *v.shape)
     if v.op == "pointwise":
         wide = [a.expand(rows, *v.shape) if a.dim() == 0 else a for a in args]
         made = FUNCTIONS[v.function].torch(*wide).expand(rows, *v.shape)
@@ -45,21 +44,21 @@ def evaluate(
     if v.op == "view":
         return read(args[0], v)
     if v.op == "product":
-        transposed, k_start, n_start = v.attrs
+        transposed, k_start, n_start = v.block
         w = args[1][0].T if transposed else args[1][0]
-        w = w[n_start : n_start + v.shape[-1], k_start : k_start + v.args[0].shape[-1]]  # pyright: ignore
+        w = w[n_start : n_start + v.shape[-1], k_start : k_start + v.args[0].shape[-1]]
         found = args[0] @ w.T
         return found + args[2] if len(args) > 2 else found
     if v.op == "reduce":
-        dims = [axis + 1 for axis in v.attrs[1]]  # pyright: ignore
-        return args[0].sum(dims) if v.attrs[0] == "sum" else args[0].amax(dims)
+        dims = [axis + 1 for axis in v.axes]
+        return args[0].sum(dims) if v.function == "sum" else args[0].amax(dims)
     if v.op == "assemble":
         return assemble(args, v, rows)
     assert v.op == "barrier", v.op
-    if v.attrs[0] == "first":
-        (axis,) = v.attrs[1]  # pyright: ignore
+    if v.function == "first":
+        (axis,) = v.axes
         return args[1].max(axis + 1).values
-    if v.attrs[0] == "copy" and v.args[0] is not v.args[1]:
+    if v.function == "copy" and v.args[0] is not v.args[1]:
         return Passed.apply(args[0], args[1])
     return args[0]
 
@@ -84,15 +83,14 @@ class Passed(torch.autograd.Function):
 
 def read(stored: Tensor, v: Value) -> Tensor:
     """A view, entry by entry, by strides over the dense rows."""
-    offset, strides = v.attrs
     rows, dense = stored.shape[0], stored.reshape(stored.shape[0], -1)
-    at = torch.from_numpy(places(offset, v.shape, strides))  # pyright: ignore
+    at = torch.from_numpy(places(v.reading))
     return dense[:, at].reshape(rows, *v.shape)
 
 
 def assemble(parts: list[Tensor], v: Value, rows: int) -> Tensor:
     """Parts in their places, zeros elsewhere."""
     out = parts[0].new_zeros(rows, v.size)
-    for part, a, (offset, strides) in zip(parts, v.args, v.attrs, strict=True):  # pyright: ignore
-        out[:, torch.from_numpy(places(offset, a.shape, strides))] = part.reshape(rows, -1)
+    for part, (where, _) in zip(parts, v.parts, strict=True):
+        out[:, torch.from_numpy(places(where))] = part.reshape(rows, -1)
     return out.reshape(rows, *v.shape)

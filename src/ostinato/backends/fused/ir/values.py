@@ -6,10 +6,10 @@ row scalar and ``(1,)`` a vector of length 1: they broadcast differently and are
 ==========  ====================  =======================================================
 op          attrs                 meaning
 ==========  ====================  =======================================================
-input       (kind, index)         x, a state before the step, a gradient, a random draw
-param       (index,)              depends on neither x nor state: computed outside, in torch
-const       (number,)             a number; fits any shape
-pointwise   (function,)           args have this shape, or are constants
+input       (kind, number)        x, a state before the step, a gradient, a random draw
+param       (number,)             depends on neither x nor state: computed outside, in torch
+const       (text,)               a number; fits any shape
+pointwise   (function, owner)     args have this shape, or are constants
 view        (offset, strides)     another reading of a stored value; stride 0 broadcasts
 product     (transposed, k, n)    a [.., K] by w[n:n+N, k:k+K].T; by w[k:k+K, n:n+N] if transposed;
                                   a third arg is what the product is added to, in its place
@@ -24,8 +24,62 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
+
+
+class Source(NamedTuple):
+    """Which input a value is."""
+
+    kind: str
+    number: int
+
+
+class Param(NamedTuple):
+    """Which param a value is."""
+
+    number: int
+
+
+class Number(NamedTuple):
+    """A constant, spelled, as NaN differs from itself and -0.0 equals 0.0."""
+
+    text: str
+
+
+class Apply(NamedTuple):
+    """A function of each entry."""
+
+    function: str
+    owner: int = 0
+    """Tells equal ones apart that must not be one value."""
+
+
+class Strided(NamedTuple):
+    """Where the entries of a shape are in a stored value: offset + sum of index * stride."""
+
+    offset: int
+    strides: Shape
+
+
+class Block(NamedTuple):
+    """The part of a weight that a product reads."""
+
+    transposed: bool
+    k_start: int
+    n_start: int
+
+
+class Over(NamedTuple):
+    """What is done over which axes."""
+
+    kind: str
+    axes: Shape
+
+
+Parts = tuple[Strided, ...]
+Attrs = Source | Param | Number | Apply | Strided | Block | Over | Parts
 STORED = ("input", "param", "product", "reduce", "assemble", "barrier")
 """What has a place in memory, so that a view may stand on it."""
 
@@ -36,7 +90,7 @@ class Value:
 
     op: str
     args: tuple[Value, ...]
-    attrs: tuple[object, ...]
+    attrs: Attrs
     shape: Shape
     dtype: str
     """``f`` for the floating type of the program, ``b`` for bool."""
@@ -50,7 +104,60 @@ class Value:
     @property
     def function(self) -> str:
         """The function of a pointwise value, the kind of a reduction or barrier; else the op."""
-        return str(self.attrs[0]) if self.op in ("pointwise", "reduce", "barrier") else self.op
+        if isinstance(self.attrs, Apply):
+            return self.attrs.function
+        return self.attrs.kind if isinstance(self.attrs, Over) else self.op
+
+    @property
+    def source(self) -> Source:
+        """Which input this is."""
+        assert isinstance(self.attrs, Source), self.op
+        return self.attrs
+
+    @property
+    def index(self) -> int:
+        """Which param this is."""
+        assert isinstance(self.attrs, Param), self.op
+        return self.attrs.number
+
+    @property
+    def number(self) -> float:
+        """The number of a constant; of a condition 0 or 1."""
+        return float(self.spelled == "True") if self.dtype == "b" else float(self.spelled)
+
+    @property
+    def spelled(self) -> str:
+        """The number of a constant, as Python spells it."""
+        assert isinstance(self.attrs, Number), self.op
+        return self.attrs.text
+
+    @property
+    def reading(self) -> Reading:
+        """How a view reads the value that it stands on."""
+        assert isinstance(self.attrs, Strided), self.op
+        return Reading(self.attrs.offset, self.shape, self.attrs.strides)
+
+    @property
+    def block(self) -> Block:
+        """The part of the weight that a product reads."""
+        assert isinstance(self.attrs, Block), self.op
+        return self.attrs
+
+    @property
+    def axes(self) -> Shape:
+        """What a reduction or a barrier goes over."""
+        assert isinstance(self.attrs, Over), self.op
+        return self.attrs.axes
+
+    @property
+    def parts(self) -> list[tuple[Reading, Value]]:
+        """What an assembled value is made of, and where each part lies in it."""
+        assert self.op == "assemble", self.op
+        found: list[tuple[Reading, Value]] = []
+        for where, part in zip(self.attrs, self.args, strict=True):
+            assert isinstance(where, Strided), where
+            found.append((Reading(where.offset, part.shape, where.strides), part))
+        return found
 
     def __repr__(self) -> str:
         return f"%{self.name}"
@@ -99,7 +206,7 @@ class Graph:
         self,
         op: str,
         args: Iterable[Value],
-        attrs: tuple[object, ...],
+        attrs: Attrs,
         shape: Shape,
         dtype: str = "f",
         name: str = "",
@@ -121,20 +228,20 @@ class Graph:
         dtype = "b" if isinstance(number, bool) else "f"
         # nan differs from itself, and -0.0 equals 0.0: the text tells them apart
         number = number if dtype == "b" else float(number)
-        return self.make("const", (), (repr(number),), (), dtype, "const")
+        return self.make("const", (), Number(repr(number)), (), dtype, "const")
 
     def input(self, kind: str, index: int, shape: Shape, dtype: str = "f", name: str = "") -> Value:
-        return self.make("input", (), (kind, index), shape, dtype, name or f"{kind}{index}")
+        return self.make("input", (), Source(kind, index), shape, dtype, name or f"{kind}{index}")
 
     def param(self, index: int, shape: Shape, dtype: str, name: str) -> Value:
-        return self.make("param", (), (index,), shape, dtype, name)
+        return self.make("param", (), Param(index), shape, dtype, name)
 
     def pointwise(self, function: str, *args: Value, dtype: str = "f", name: str = "") -> Value:
         """A function of each entry; the shapes must be equal but for constants."""
         shapes = {a.shape for a in args if a.op != "const"}
         assert len(shapes) <= 1, (function, shapes)
         shape = shapes.pop() if shapes else ()
-        return self.make("pointwise", args, (function,), shape, dtype, name or function)
+        return self.make("pointwise", args, Apply(function), shape, dtype, name or function)
 
     def product(
         self,
@@ -147,7 +254,7 @@ class Graph:
         n_start: int = 0,
     ) -> Value:
         """a [.., K] by K columns of w [N, K] from ``k_start`` and n rows from ``n_start``."""
-        attrs = (transposed, k_start, n_start)
+        attrs = Block(transposed, k_start, n_start)
         return self.make("product", (a, w), attrs, (*a.shape[:-1], n), "f", f"{w.name}_product")
 
     def reduce(self, kind: str, a: Value, axes: tuple[int, ...]) -> Value:
@@ -155,14 +262,23 @@ class Graph:
         if not axes:
             return a
         shape = tuple(n for axis, n in enumerate(a.shape) if axis not in axes)
-        return self.make("reduce", (a,), (kind, axes), shape, "f", kind)
+        return self.make("reduce", (a,), Over(kind, axes), shape, "f", kind)
+
+    def barrier(
+        self, kind: str, v: Value, *behind: Value, axes: Shape = (), name: str = ""
+    ) -> Value:
+        """A value that is stored, whose derivative, of a kind of its own, goes to what is behind.
+
+        That is the first of them; the others are what the derivative needs.
+        """
+        return self.make("barrier", (v, *behind), Over(kind, axes), v.shape, v.dtype, name or kind)
 
     def assemble(self, parts: Iterable[tuple[Reading, Value]], shape: Shape, name: str) -> Value:
         """A stored value made of parts that stand apart in it."""
         kept = list(parts)
         if len(kept) == 1 and kept[0][0].covers(shape):
             return kept[0][1]
-        attrs = tuple((reading.offset, reading.strides) for reading, _ in kept)
+        attrs = tuple(Strided(reading.offset, reading.strides) for reading, _ in kept)
         dtype = "b" if all(v.dtype == "b" for _, v in kept) else "f"
         return self.make("assemble", (v for _, v in kept), attrs, shape, dtype, name)
 
@@ -171,10 +287,10 @@ class Graph:
         if reading.covers(stored.shape):
             return stored
         if stored.op == "assemble":
-            for part, (offset, strides) in zip(stored.args, stored.attrs, strict=True):  # pyright: ignore
-                if reading == Reading(offset, part.shape, strides):
+            for where, part in stored.parts:
+                if reading == where:
                     return part
-        attrs = (reading.offset, reading.strides)
+        attrs = Strided(reading.offset, reading.strides)
         return self.make("view", (stored,), attrs, reading.shape, stored.dtype, stored.name)
 
     def reshaped(self, v: Value, change: Callable[[Reading], Reading | None]) -> Value:
@@ -191,7 +307,7 @@ class Graph:
         stored, reading = self.stored_reading(v)
         changed = change(reading)
         if changed is None:
-            stored = self.make("barrier", (v, v), ("copy", ()), v.shape, v.dtype, v.name)
+            stored = self.barrier("copy", v, v, name=v.name)
             changed = change(Reading(0, v.shape, contiguous(v.shape)))
             assert changed is not None
         return self.read(stored, changed)
@@ -199,8 +315,7 @@ class Graph:
     def stored_reading(self, v: Value) -> tuple[Value, Reading]:
         """The stored value behind a view or stored value, and how it is read."""
         if v.op == "view":
-            offset, strides = v.attrs
-            return v.args[0], Reading(offset, v.shape, strides)  # pyright: ignore
+            return v.args[0], v.reading
         assert v.op in STORED, v.op
         return v, Reading(0, v.shape, contiguous(v.shape))
 

@@ -96,9 +96,9 @@ def reshaped_strides(old: Shape, strides: Shape, new: Shape) -> Shape | None:
     return tuple(out)
 
 
-def places(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+def places(reading: Reading) -> np.ndarray:
     """The entries that a reading reads, one for each index, in row-major order."""
-    found = np.array(offset)
-    for n, stride in zip(shape, strides, strict=True):
+    found = np.array(reading.offset)
+    for n, stride in zip(reading.shape, reading.strides, strict=True):
         found = found[..., None] + np.arange(n) * stride
     return found.reshape(-1)

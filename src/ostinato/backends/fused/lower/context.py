@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ostinato.backends.fused.ir import views
 from ostinato.backends.fused.ir.functions import FUNCTIONS
-from ostinato.backends.fused.ir.values import Graph, Shape, Value
+from ostinato.backends.fused.ir.values import Apply, Graph, Shape, Value
 from ostinato.backends.fused.ir.views import Change
 from ostinato.backends.fused.trace.recording import Captured, Op, Recording, Refusal
 
@@ -129,7 +129,7 @@ class Lowering:
         """A value broadcast to a shape; what is dear is worked out before, not for each entry."""
         dear = v.op == "pointwise" and FUNCTIONS[v.function].cost >= DEAR
         if dear and v.size < math.prod(shape) and any(a.op != "const" for a in v.args):
-            v = self.graph.make("barrier", (v, v), ("copy", ()), v.shape, v.dtype, v.name)
+            v = self.graph.barrier("copy", v, v, name=v.name)
         return self.change(v, views.expand(shape))
 
     def _features(self, x: Operand, like: Row) -> tuple[Value, Shape]:
@@ -166,13 +166,13 @@ class Lowering:
     def number(self, v: Value) -> Value:
         """A bool value as 0.0 or 1.0."""
         if v.op == "const" and v.dtype == "b":
-            return self.graph.const(float(v.attrs[0] == "True"))
+            return self.graph.const(v.number)
         return self.graph.pointwise("float", v) if v.dtype == "b" else v
 
     def truth(self, v: Value) -> Value:
         """A number as whether it is not zero."""
         if v.op == "const" and v.dtype == "f":
-            return self.graph.const(float(v.attrs[0]) != 0)  # pyright: ignore
+            return self.graph.const(v.number != 0)
         return v if v.dtype == "b" else self.graph.pointwise("bool", v, dtype="b")
 
     def stored(self, row: Row) -> Value:
@@ -180,7 +180,7 @@ class Lowering:
         v = row.value
         if v.shape == row.shape and v.op != "const":
             return v
-        return self.graph.make("pointwise", (v,), ("copy",), row.shape, v.dtype, "filled")
+        return self.graph.make("pointwise", (v,), Apply("copy"), row.shape, v.dtype, "filled")
 
     def axis(self, row: Row, dim: int) -> int:
         """The feature axis of a recorded dimension; refuses that of the batch."""

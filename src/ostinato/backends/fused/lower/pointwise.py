@@ -197,7 +197,7 @@ def pass_gradient(ctx: Lowering, row: Row, before: Row | None) -> Row:
     if before is None or before.shape != row.shape or before.value.op == "const":
         raise ctx.refuse("changes in place, without autograd, what has a gradient")
     held, source = ctx.stored(stop(ctx, row)), ctx.stored(before)
-    value = ctx.graph.make("barrier", (held, source), ("copy", ()), held.shape, "f", "passed")
+    value = ctx.graph.barrier("copy", held, source, name="passed")
     return Row(value, row.shape, row.merged)
 
 

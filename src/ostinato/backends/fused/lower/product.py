@@ -48,9 +48,9 @@ def by_parts(ctx: Lowering, a: Value, w: Value, transposed: bool, n: int) -> Val
     if a.op != "assemble" or len(a.shape) != 1:
         return ctx.graph.product(a, w, n, transposed=transposed)
     terms = [
-        ctx.graph.product(part, w, n, transposed=transposed, k_start=offset)
-        for part, (offset, strides) in zip(a.args, a.attrs, strict=True)  # pyright: ignore
-        if strides == contiguous(a.shape)
+        ctx.graph.product(part, w, n, transposed=transposed, k_start=where.offset)
+        for where, part in a.parts
+        if where.strides == contiguous(a.shape)
     ]
     assert len(terms) == len(a.args)
     total = terms[0]

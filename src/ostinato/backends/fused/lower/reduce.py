@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ostinato.backends.fused.ir import views
-from ostinato.backends.fused.ir.values import Shape, Value
+from ostinato.backends.fused.ir.values import Over, Shape, Value
 from ostinato.backends.fused.lower.context import Lowering, Operand, Row, Rule
 from ostinato.backends.fused.lower.pointwise import where
 
@@ -32,7 +32,7 @@ def pinned(ctx: Lowering, v: Value) -> Value:
     """
     if v.op != "pointwise":
         return v
-    return ctx.graph.make("barrier", (v, v), ("copy", ()), v.shape, v.dtype, v.name)
+    return ctx.graph.make("barrier", (v, v), Over("copy", ()), v.shape, v.dtype, v.name)
 
 
 def count(row: Row, axes: tuple[int, ...]) -> int:
@@ -159,7 +159,7 @@ def barrier(
     ctx: Lowering, kind: str, value: Value, axes: tuple[int, ...], source: Value, *needed: Value
 ) -> Value:
     """A stored value whose own derivative, over some axes, goes to the source."""
-    return ctx.graph.make("barrier", (value, source, *needed), (kind, axes), value.shape, "f", kind)
+    return ctx.graph.barrier(kind, value, source, *needed, axes=axes)
 
 
 def affine(ctx: Lowering, row: Row, gain: Any, bias: Any) -> Row:

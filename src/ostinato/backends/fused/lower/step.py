@@ -104,8 +104,7 @@ def _stored(v: Value) -> Value:
 def _after(ctx: Lowering, t: Tensor, before: Value) -> Value:
     """The number that is stored as the state after the step."""
     if before.op == "param":
-        index = before.attrs[0]
-        if t is not ctx.params[index]:  # pyright: ignore
+        if t is not ctx.params[before.index]:
             raise Refusal("the step changes a leaf of the state that the rows share")
         return before
     return _output(ctx, t)

@@ -142,7 +142,7 @@ def place_of(plan: Plan, v: Value) -> Place:
     """Where an operand of a product lies."""
     if v not in plan.homes and v.op == "view":
         home = plan.homes[v.args[0]]
-        return Place(home.buffer, home.offset + int(v.attrs[0]))  # pyright: ignore
+        return Place(home.buffer, home.offset + v.reading.offset)
     return plan.homes[v]
 
 
@@ -175,7 +175,7 @@ def build_stages(placing: Placing) -> None:
 
 def plan_sum_width(plan: Plan, param: int) -> int:
     """Numbers of a param."""
-    return next(v.size for v in plan.homes if v.op == "param" and v.attrs[0] == param)
+    return next(v.size for v in plan.homes if v.op == "param" and v.index == param)
 
 
 def there(placing: Placing, at: Turn) -> frozenset[Value]:
@@ -191,10 +191,10 @@ def there(placing: Placing, at: Turn) -> frozenset[Value]:
 def multiply(plan: Plan, v: Value) -> Multiply:
     """A product between places."""
     a, w = v.args[:2]
-    start = int(v.args[2].attrs[0]) if len(v.args) > 2 and v.args[2].op == "param" else None  # pyright: ignore
-    transposed, k_start, n_start = v.attrs
+    start = v.args[2].index if len(v.args) > 2 and v.args[2].op == "param" else None
+    transposed, k_start, n_start = v.block
     repeat = v.size // v.shape[-1]
     return Multiply(
-        v, place_of(plan, a), plan.homes[v], int(w.attrs[0]), bool(transposed), int(k_start),  # pyright: ignore
-        int(n_start), a.shape[-1], v.shape[-1], repeat, len(v.args) > 2, start,  # pyright: ignore
+        v, place_of(plan, a), plan.homes[v], w.index, transposed, k_start, n_start,
+        a.shape[-1], v.shape[-1], repeat, len(v.args) > 2, start,
     )  # fmt: skip

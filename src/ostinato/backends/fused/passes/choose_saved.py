@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ostinato.backends.fused.ir.functions import FUNCTIONS
 from ostinato.backends.fused.ir.program import Program
-from ostinato.backends.fused.ir.values import Reading, Value, topological
+from ostinato.backends.fused.ir.values import Value, topological
 
 DEAR = 8
 """Cost from which a function's result is saved; cheaper ones are repeated."""
@@ -62,7 +62,7 @@ def is_slice(v: Value) -> bool:
     """Whether a value is a run of neighbours in a product."""
     if v.op != "view" or v.args[0].op != "product":
         return False
-    return Reading(0, v.shape, v.attrs[1]).covers(v.shape)  # pyright: ignore
+    return v.reading.covers_run(v.shape)
 
 
 def save_operand(
@@ -77,7 +77,7 @@ def gradients(order: list[Value]) -> set[Value]:
     """The values that depend on an incoming gradient."""
     found: set[Value] = set()
     for v in order:
-        incoming = v.op == "input" and v.attrs[0] in ("dy", "dstate")
+        incoming = v.op == "input" and v.source.kind in ("dy", "dstate")
         if incoming or any(a in found for a in v.args):
             found.add(v)
     return found

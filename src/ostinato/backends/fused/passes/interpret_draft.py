@@ -189,7 +189,7 @@ def zero_gradients(draft: Draft, given: Given) -> dict[int, Tensor]:
 
 def add_sum(dparams: dict[int, Tensor], s: Sum, value: Tensor) -> None:
     """Add a sum over rows to where it belongs in the gradient of a param."""
-    at = places(s.reading.offset, s.reading.shape, s.reading.strides)
+    at = places(s.reading)
     dparams[s.param].view(-1).index_add_(0, torch.from_numpy(at), value.reshape(-1))
 
 
@@ -335,7 +335,7 @@ class PlanRun:
         for statement in nest.statements:
             if isinstance(statement, Load):
                 r = statement.reading
-                part = self.rows(statement.place)[:, places(r.offset, r.shape, r.strides)]
+                part = self.rows(statement.place)[:, places(r)]
                 numbers = torch.from_numpy(part).view(-1, *nest.shape)
                 v = statement.value
                 # conditions lie in memory as numbers
@@ -361,8 +361,8 @@ class PlanRun:
         """A value over the loops of a nest; what was computed once a row is spread over them."""
         if v.op == "const":
             if v.dtype == "b":
-                return torch.tensor(v.attrs[0] == "True", device="cpu")
-            return torch.tensor(float(str(v.attrs[0])), dtype=FLOAT, device="cpu")
+                return torch.tensor(bool(v.number), device="cpu")
+            return torch.tensor(v.number, dtype=FLOAT, device="cpu")
         found = self.known[v]
         if found.dim() == 1 and nest.shape:
             return found.view(-1, *(1 for _ in nest.shape))
@@ -370,7 +370,7 @@ class PlanRun:
 
     def store(self, store: Store, nest: Nest) -> None:
         r = store.reading
-        at = places(r.offset, r.shape, r.strides)
+        at = places(r)
         value = self.value(store.value, nest).to(FLOAT).expand(self.given.rows, *r.shape)
         flat, rows = value.reshape(self.given.rows, -1).numpy(), self.rows(store.place)
         if store.combine == "sum":

@@ -128,14 +128,14 @@ class KernelLoops:
 
     def reduce(self, v: Value) -> None:
         """Trailing axes are folded in a variable, others into memory step by step."""
-        (a,), axes = v.args, v.attrs[1]
+        (a,), axes = v.args, v.axes
         kept = len(v.shape)
         if axes == tuple(range(kept, len(a.shape))):
             self.draft(a, kept).folds.append((v, self.place(v) if kept else None))
             return
         place = self.place(v)
         inner = iter(contiguous(v.shape))
-        strides = tuple(0 if i in axes else next(inner) for i in range(len(a.shape)))  # pyright: ignore
+        strides = tuple(0 if i in axes else next(inner) for i in range(len(a.shape)))
         self.fills.append(Fill(place, v.size, "0.0" if v.function == "sum" else "-inf"))
         reading = Reading(place.offset, a.shape, strides)
         self.draft(a).stores.append(Store(a, place, reading, v.function, v))
@@ -145,8 +145,8 @@ class KernelLoops:
         place = self.place(v)
         if sum(a.size for a in v.args) < v.size:
             self.fills.append(Fill(place, v.size, "0.0", v))
-        for part, (offset, strides) in zip(v.args, v.attrs, strict=True):  # pyright: ignore
-            reading = Reading(place.offset + offset, part.shape, strides)
+        for where, part in v.parts:
+            reading = Reading(place.offset + where.offset, where.shape, where.strides)
             self.draft(part).stores.append(Store(part, place, reading, part_of=v))
 
     def level(self, v: Value) -> int:
@@ -253,10 +253,9 @@ class Statements:
         if stored in self.known and not stored.shape:
             self.written.append(Same(v, stored))
             return
-        offset, strides = v.attrs
         there = stored in loops.kernel.there
         place = loops.plan.homes[stored] if there else loops.place(stored)
-        self.load(v, place, Reading(int(offset), v.shape, strides))  # pyright: ignore
+        self.load(v, place, v.reading)
 
     def load(self, v: Value, place: Place, reading: Reading) -> None:
         moved = Reading(reading.offset + place.offset, reading.shape, reading.strides)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from ostinato.backends.fused.ir.program import Carry, Program
-from ostinato.backends.fused.ir.values import Graph, Reading, Value, topological
+from ostinato.backends.fused.ir.values import Apply, Graph, Reading, Value, topological
 from ostinato.backends.fused.lower.step import Step
 
 Spot = tuple[int, Reading]
@@ -210,7 +210,7 @@ def accumulated(program: Program, carry: Carry) -> Carry:
         for term in rest[1:]:
             total = graph.pointwise("add", total, term)
         # one of its own for each carry, as the product takes its place
-        own = ("copy", carry.index)
+        own = Apply("copy", owner=carry.index + 1)
         total = graph.make("pointwise", (total,), own, after.shape, "f", f"part_of_{after.name}")
     else:
         total, products = products[0], products[1:]

@@ -84,7 +84,7 @@ def apart(readings: list[Reading]) -> bool:
     """Whether each turn of a loop reads entries of its own: any two readings equal or disjoint."""
     used: set[int] = set()
     for reading in dict.fromkeys(readings):
-        at = places(reading.offset, reading.shape, reading.strides).tolist()
+        at = places(reading).tolist()
         if used.intersection(at):
             return False
         used.update(at)
@@ -95,8 +95,7 @@ def reading_of(view: Value, product: Value) -> Reading:
     """How a view reads the product, or the product itself."""
     if view is product:
         return Reading(0, product.shape, (1,))
-    offset, strides = view.attrs
-    return Reading(int(offset), view.shape, strides)  # pyright: ignore
+    return view.reading
 
 
 def endings(

@@ -15,7 +15,15 @@ import numpy as np
 from ostinato.backends.fused.ir import views
 from ostinato.backends.fused.ir.functions import FUNCTIONS, Writer
 from ostinato.backends.fused.ir.program import Carry, Gram, Output, Program, Sum
-from ostinato.backends.fused.ir.values import Graph, Reading, Shape, Value, contiguous, topological
+from ostinato.backends.fused.ir.values import (
+    Apply,
+    Graph,
+    Reading,
+    Shape,
+    Value,
+    contiguous,
+    topological,
+)
 from ostinato.backends.fused.lower.step import Step
 
 
@@ -58,7 +66,7 @@ class Tape:
 def filled(graph: Graph, v: Value, shape: Shape) -> Value:
     """A constant spread to a shape; any other value as it is."""
     if v.op == "const" and shape != ():
-        return graph.make("pointwise", (v,), ("copy",), shape, v.dtype, "filled")
+        return graph.make("pointwise", (v,), Apply("copy"), shape, v.dtype, "filled")
     return v
 
 
@@ -121,7 +129,7 @@ def needed_values(step: Step, order: list[Value], wanted: Wanted) -> set[int]:
     needed = {id(s) for s in step.states if s.op == "input"}
     needed |= {id(step.xs[i]) for i in wanted.xs}
     for v in order:
-        if v.op == "param" and v.attrs[0] in wanted.params:
+        if v.op == "param" and v.index in wanted.params:
             needed.add(id(v))
         passes = v.dtype == "f" and not (v.op == "pointwise" and v.function == "stop")
         if passes and any(id(a) in needed for a in v.args):
@@ -154,7 +162,7 @@ def merge_sums(tape: Tape, v: Value) -> None:
         for part, value in parts_of(reading, g):
             known = by_reading.get(part)
             by_reading[part] = value if known is None else tape.graph.pointwise("add", known, value)
-    index = int(v.attrs[0])  # pyright: ignore
+    index = v.index
     for reading, g in by_reading.items():
         # a param that broadcasts takes the sum over the features it is spread to
         axes = tuple(
@@ -172,10 +180,7 @@ def parts_of(reading: Reading, g: Value) -> list[tuple[Reading, Value]]:
     """A gradient that is put together from parts, part by part, where it is read as it is."""
     if g.op != "assemble" or not reading.covers(g.shape):
         return [(reading, g)]
-    return [
-        (Reading(offset, part.shape, strides), part)
-        for part, (offset, strides) in zip(g.args, g.attrs, strict=True)  # pyright: ignore
-    ]
+    return g.parts
 
 
 def pull_pointwise(tape: Tape, v: Value, g: Value) -> None:
@@ -198,7 +203,7 @@ def pull_product(tape: Tape, v: Value, g: Value) -> None:
     a, w, *start = v.args
     for c in start:
         tape.add(c, g)
-    transposed, k_start, n_start = v.attrs
+    transposed, k_start, n_start = v.block
     d = tape.graph.product(
         g,
         w,
@@ -209,8 +214,7 @@ def pull_product(tape: Tape, v: Value, g: Value) -> None:
     )
     tape.add(a, d)
     if id(w) in tape.needed:
-        index = int(w.attrs[0])  # pyright: ignore
-        tape.grams.append(Gram(index, transposed, k_start, n_start, g, a))  # pyright: ignore
+        tape.grams.append(Gram(w.index, transposed, k_start, n_start, g, a))
 
 
 def spread(graph: Graph, v: Value, shape: Shape, axes: tuple[int, ...]) -> Value:
@@ -221,14 +225,14 @@ def spread(graph: Graph, v: Value, shape: Shape, axes: tuple[int, ...]) -> Value
 
 def pull_reduce(tape: Tape, v: Value, g: Value) -> None:
     """Spread over what was reduced."""
-    kind, axes = v.attrs
+    kind, axes = v.function, v.axes
     (a,) = v.args
     w = Writer(tape.graph)
-    wide = spread(tape.graph, g, a.shape, axes)  # pyright: ignore
+    wide = spread(tape.graph, g, a.shape, axes)
     if kind == "amax":
-        top = w("eq", a, spread(tape.graph, v, a.shape, axes), dtype="b")  # pyright: ignore
+        top = w("eq", a, spread(tape.graph, v, a.shape, axes), dtype="b")
         share = w("float", top)
-        ties = spread(tape.graph, tape.graph.reduce("sum", share, axes), a.shape, axes)  # pyright: ignore
+        ties = spread(tape.graph, tape.graph.reduce("sum", share, axes), a.shape, axes)
         # of NaN there is no top: 0 / 0, as torch has it
         wide = w("div", w("mul", wide, share), ties)
     tape.add(a, wide)
@@ -236,8 +240,7 @@ def pull_reduce(tape: Tape, v: Value, g: Value) -> None:
 
 def pull_assemble(tape: Tape, v: Value, g: Value) -> None:
     """Each part its own piece."""
-    for part, (offset, strides) in zip(v.args, v.attrs, strict=True):  # pyright: ignore
-        there = Reading(offset, part.shape, strides)
+    for there, part in v.parts:
         # strides of a part are those of the whole, so that g is read like v
         tape.add(part, read_like(tape.graph, g, there, v.shape))
 
@@ -258,23 +261,23 @@ def read_like(graph: Graph, g: Value, there: Reading, shape: Shape) -> Value:
 
 def pull_barrier(tape: Tape, v: Value, g: Value) -> None:
     """The closed derivatives of normalisation and softmax."""
-    kind, axes = v.attrs
+    kind, axes = v.function, v.axes
     source = v.args[1]
     graph, w = tape.graph, Writer(tape.graph)
 
     def total(x: Value) -> Value:
-        return spread(graph, graph.reduce("sum", x, axes), v.shape, axes)  # pyright: ignore
+        return spread(graph, graph.reduce("sum", x, axes), v.shape, axes)
 
     if kind == "copy":
         tape.add(source, g)
     elif kind == "first":
-        tape.add(source, w.keep(is_first(tape, v, axes), spread(graph, g, source.shape, axes)))  # pyright: ignore
+        tape.add(source, w.keep(is_first(tape, v, axes), spread(graph, g, source.shape, axes)))
     elif kind == "softmax":
         tape.add(source, w("mul", v, w("sub", g, total(w("mul", g, v)))))
     elif kind == "log_softmax":
         tape.add(source, w("sub", g, w("mul", w("exp", v), total(g))))
     else:
-        n = float(np.prod([v.shape[i] for i in axes]))  # pyright: ignore
+        n = float(np.prod([v.shape[i] for i in axes]))
         mean, share = w("div", total(g), n), w("div", total(w("mul", g, v)), n)
         centred = w("sub", w("sub", g, mean), w("mul", v, share))
         tape.add(source, w("mul", v.args[2], centred))

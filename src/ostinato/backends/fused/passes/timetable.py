@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ostinato.backends.fused.ir.program import Program
-from ostinato.backends.fused.ir.values import Reading, Value
+from ostinato.backends.fused.ir.values import Value
 from ostinato.backends.fused.passes.choose_saved import DEAR, cost
 from ostinato.backends.fused.passes.stages import AFTER, LOOP, Turn, depends_on, turns
 
@@ -83,8 +83,7 @@ def dear(v: Value) -> bool:
 
 def dense(v: Value) -> bool:
     """Whether a view reads a run of neighbours in order."""
-    _, strides = v.attrs
-    return Reading(0, v.shape, strides).covers(v.shape)  # pyright: ignore
+    return v.reading.covers_run(v.shape)
 
 
 def timetable(program: Program, given: frozenset[Value], saved: Iterable[Value]) -> Timetable:

@@ -67,7 +67,7 @@ class Names:
     def of(self, v: Value, t: int) -> np.ndarray:
         """The numbers of a value's entries, in row-major order."""
         if v.op == "const":
-            return self.number(str(v.attrs[0]))
+            return self.number(v.spelled)
         key = (v, 0 if v.op == "param" else t)
         if key not in self.made:
             found = self.same_as(v, t)
@@ -87,14 +87,13 @@ class Names:
     def same_as(self, v: Value, t: int) -> np.ndarray | None:
         """What another value is called, where this one is made of its entries."""
         if v.op == "view":
-            offset, strides = v.attrs
-            return self.of(v.args[0], t)[places(offset, v.shape, strides)]  # pyright: ignore
+            return self.of(v.args[0], t)[places(v.reading)]
         if v.op == "barrier" or (v.op == "pointwise" and v.function == "copy"):
             return np.broadcast_to(self.of(v.args[0], t), (v.size,))
         if v.op == "assemble":
             found = np.repeat(self.number("0.0"), v.size)
-            for part, (offset, strides) in zip(v.args, v.attrs, strict=True):  # pyright: ignore
-                found[places(offset, part.shape, strides)] = self.of(part, t)
+            for where, part in v.parts:
+                found[places(where)] = self.of(part, t)
             return found
         if v in self.carries:
             return self.carried(*self.carries[v], t)
@@ -270,7 +269,7 @@ class Follower:
         for number, store in enumerate((*nest.statements, *nest.ends)):
             if not isinstance(store, Store) or is_sum(store):
                 continue
-            at = places(store.reading.offset, store.reading.shape, store.reading.strides)
+            at = places(store.reading)
             self.within(at, store.place.buffer, store.value.name)
             # an end comes after the last turn of the loops that it stands behind
             ended = number >= len(nest.statements)
@@ -285,7 +284,7 @@ class Follower:
     def load(self, load: Load, number: int, writes: list[Write]) -> None:
         """Raise where a load finds something else than its value, turn by turn."""
         row, reading = self.row(load.place.buffer), load.reading
-        at = places(reading.offset, reading.shape, reading.strides)
+        at = places(reading)
         self.within(at, load.place.buffer, load.value.name)
         found = row[at]
         latest = np.full(at.shape, -1)
@@ -308,7 +307,7 @@ class Follower:
         """Put the names of what is stored into memory."""
         if is_sum(store):
             return
-        at = places(store.reading.offset, store.reading.shape, store.reading.strides)
+        at = places(store.reading)
         row = self.row(store.place.buffer)
         if store.combine:
             neutral = self.names.number("0.0" if store.combine == "sum" else "-inf")

@@ -48,19 +48,18 @@ def _view(v: Value) -> str:
     (stored,) = v.args
     if stored.op not in STORED:
         return f"stands on {stored.op}, which has no place"
-    offset, strides = v.attrs
-    at = places(offset, v.shape, strides)  # pyright: ignore
+    at = places(v.reading)
     inside = not at.size or (at.min() >= 0 and at.max() < stored.size)
     return "" if inside else f"reaches beyond {stored.name}"
 
 
 def _product(v: Value) -> str:
     a, w, *start = v.args
-    transposed, k_start, n_start = v.attrs
+    transposed, k_start, n_start = v.block
     if w.op != "param" or len(w.shape) != 2:
         return "multiplies by what is no matrix among the params"
     n, k = reversed(w.shape) if transposed else w.shape
-    if k_start + a.shape[-1] > k or n_start + v.shape[-1] > n:  # pyright: ignore
+    if k_start + a.shape[-1] > k or n_start + v.shape[-1] > n:
         return f"reaches beyond {w.name}"
     if v.shape[:-1] != a.shape[:-1] or any(s.shape != v.shape for s in start):
         return "has another shape than its operands"
@@ -69,15 +68,14 @@ def _product(v: Value) -> str:
 
 def _reduce(v: Value) -> str:
     (a,) = v.args
-    axes = v.attrs[1]
-    kept = tuple(n for i, n in enumerate(a.shape) if i not in axes)  # pyright: ignore
+    kept = tuple(n for i, n in enumerate(a.shape) if i not in v.axes)
     return "" if kept == v.shape else f"reduces {list(a.shape)}"
 
 
 def _assemble(v: Value) -> str:
     used = np.zeros(v.size, bool)
-    for part, (offset, strides) in zip(v.args, v.attrs, strict=True):  # pyright: ignore
-        at = places(offset, part.shape, strides)
+    for where, part in v.parts:
+        at = places(where)
         if at.size and (at.min() < 0 or at.max() >= v.size):
             return f"{part.name} reaches beyond it"
         if used[at].any() or (np.bincount(at, minlength=v.size) > 1).any():
