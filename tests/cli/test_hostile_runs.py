@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.train import Run
+import ostinato as library
+from ostinato.train import CodeError, Run
 from small_model import SMALL
 
 EVIL = "open('mark', 'w').close()\nfrom ostinato.cells import GRU as Cell\n"
@@ -20,6 +21,7 @@ COMMANDS = (
     ("explain", "{run}"),
     ("draw", "{run}", "-o", "picture.svg"),
     ("train", "--resume", "{run}"),
+    ("train", "text", "verse.txt", "--from", "{run}"),
 )
 
 
@@ -27,7 +29,7 @@ def called(ostinato, command: tuple[str, ...], run: Path, *more: str):
     return ostinato(*(str(run) if word == "{run}" else word for word in command), *more)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_opening_a_run_runs_no_code_of_it(ostinato, trained, folder, command) -> None:
     (trained / "evil.py").write_text(EVIL)
     config = json.loads((trained / "config.json").read_text())
@@ -60,6 +62,33 @@ def test_a_cell_of_the_user_is_opened_when_it_is_allowed(ostinato, folder, monke
     monkeypatch.syspath_prepend(str(folder))
     assert ostinato("sample", "mine", "--allow-code", "--length", 5).code == 0
     assert ostinato("sample", "mine").code == 1, "it is allowed once"
+
+
+def test_a_training_from_a_cell_of_the_user(ostinato, folder, monkeypatch) -> None:
+    (folder / "cells_of_another.py").write_text(EVIL)
+    flags = (*SMALL, "--steps", 2, "--cell", "cells_of_another:Cell", "--run", "mine")
+    assert ostinato("train", "text", "verse.txt", *flags).code == 0
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each not in ("", str(folder))])
+    sys.modules.pop("cells_of_another")
+    (folder / "mark").unlink()
+    begun = ("train", "text", "verse.txt", "--from", "mine", "--steps", 2)
+    assert "If you trust it, allow it: --allow-code" in ostinato(*begun).err
+    assert "no module cells_of_another" in ostinato(*begun, "--allow-code").err
+    with pytest.raises(CodeError, match="allow_code=True"):
+        library.load("mine")
+    assert not (folder / "mark").exists()
+    assert str(folder) not in sys.path
+    monkeypatch.syspath_prepend(str(folder))
+    assert ostinato(*begun, "--allow-code").code == 0
+    assert (folder / "mark").exists()
+    assert library.load("mine", allow_code=True).settings["train"].steps == 2  # type: ignore
+
+
+@pytest.mark.parametrize("place", [("--allow-code", "text"), ("text", "--allow-code")])
+def test_leave_without_a_run_is_refused(ostinato, folder, place) -> None:
+    done = ostinato("train", *place)
+    assert done.code == 1
+    assert "--allow-code without" in done.err
 
 
 @pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "samples.txt", "commands.jsonl", "new"])
