@@ -67,18 +67,28 @@ batches of 1 and 32 and H of 64 and 512)."""
 
 
 def runs_here(module: nn.RNNBase, input: Any) -> bool:
-    """Whether ostinato runs the call: on a CPU, and where torch is not recording its own kernels.
+    """Whether ostinato runs the call: on a CPU, and where it gains by it.
 
-    Elsewhere torch.nn's forward is as good or better: cuDNN, tracing, export, few steps.
+    Elsewhere torch.nn's forward runs: on CUDA, for tracing and export, and where it is as fast.
     """
     if torch.jit.is_tracing() or torch.compiler.is_compiling():  # pyright: ignore[reportPrivateImportUsage]
         return False
     if isinstance(input, PackedSequence):
         return input.data.device.type == "cpu" and len(input.batch_sizes) >= FEW_STEPS
-    if not isinstance(input, Tensor) or input.dim() not in (2, 3):
-        return True  # refused in words
+    if not isinstance(input, Tensor) or input.dim() not in (2, 3) or 0 in input.shape:
+        return True  # refused in words, or a case that torch.nn has not
     num_steps = input.shape[1 if module.batch_first and input.dim() == 3 else 0]
-    return input.device.type == "cpu" and (num_steps >= FEW_STEPS or 0 in input.shape)
+    return input.device.type == "cpu" and num_steps >= FEW_STEPS and not in_onednn(module, input)
+
+
+def in_onednn(module: nn.RNNBase, input: Tensor) -> bool:
+    """Whether torch would run this in oneDNN without gradients, which is as fast."""
+    return (
+        not torch.is_grad_enabled()
+        and module.mode == "LSTM"
+        and module.proj_size == 0
+        and input.dtype == torch.float32
+    )
 
 
 def twin(module: Any) -> Layers:
@@ -99,7 +109,7 @@ def twin(module: Any) -> Layers:
 
 
 @lru_cache(maxsize=256)
-def skeleton(mode: str, *sizes: int, **options: Any) -> Layers:
+def skeleton(mode: str, *sizes: Any, **options: Any) -> Layers:
     """A drop-in without weights."""
     if mode == "LSTM":
         return LSTM(*sizes, **options, device="meta")
