@@ -312,3 +312,20 @@ def test_optimiser_steps_follow_torch() -> None:
             module(x)[0].square().sum().backward()
             optimiser.step()
     assert_same(dict(ours.named_parameters()), dict(theirs.named_parameters()), 1e-10)
+
+
+def test_what_published_code_reads() -> None:
+    theirs = torch.nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2)
+    ours = ostinato.nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2)
+    assert ours._flat_weights_names == theirs._flat_weights_names
+    assert ours._all_weights == theirs._all_weights
+    for name, weight in zip(ours._flat_weights_names, ours._flat_weights, strict=True):
+        assert weight is getattr(ours, name)
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated")
+def test_quantisation_is_told_what_stays() -> None:
+    model = torch.nn.Sequential(ostinato.nn.GRU(3, 4))
+    with pytest.warns(UserWarning, match="goes by exact types"):
+        quantised = torch.ao.quantization.quantize_dynamic(model)
+    assert isinstance(quantised[0], ostinato.nn.GRU)

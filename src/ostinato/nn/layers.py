@@ -18,6 +18,7 @@ from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.dropout import Held
 from ostinato.errors import ArgumentError
 from ostinato.nn import check, form, options, wrap
+from ostinato.nn.qconfig import qconfig
 from ostinato.nn.template import filled, take_tensors, template
 from ostinato.sequence import check as sequence_check
 from ostinato.sequence.unroll import unroll
@@ -222,6 +223,21 @@ class Layers(OverTime):
     def all_weights(self) -> list[list[Tensor]]:
         """The parameters, one list for each layer and direction, as torch.nn orders them."""
         return [[getattr(self, name) for name in names] for names in self._names]
+
+    # what published code reads of torch.nn's layers
+    @property
+    def _all_weights(self) -> list[list[str]]:
+        return [list(names) for names in self._names]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._names for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Tensor]:
+        return [getattr(self, name) for name in self._flat_weights_names]
+
+    qconfig = qconfig
 
     def flatten_parameters(self) -> None:
         """Nothing: here for callers of torch.nn, where it gathers the weights for cuDNN."""
