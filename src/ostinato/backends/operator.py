@@ -87,6 +87,7 @@ def run(
     numbers: list[int] = []
     trees = tuple(flattened(tree, tensors, numbers) for tree in given)
     sizes = tuple(tensors[0].shape[:2])
+    one_row = True if sizes[1] == 1 else False  # noqa: SIM210  (in a graph the comparison is no bool)
     specs = tuple(
         spec(tensors[i], sizes, where)
         for tree, where in zip(trees, axes, strict=False)
@@ -94,7 +95,7 @@ def run(
     )
     modules = list(module.modules())
     training = tuple(each.training for each in modules)
-    answer = ask(function, options, trees, specs, axes[-1], sizes[1] == 1, training, *modules)
+    answer = ask(function, options, trees, specs, axes[-1], one_row, training, *modules)
     if isinstance(answer, str):
         return function(module, *given, *options)
     own = [t for m in modules for t in (*m._parameters.values(), *m._buffers.values())]
@@ -136,7 +137,8 @@ def spec(t: Tensor, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Spec:
     """What is known of a tensor with T and B, or B alone, at these axes."""
     letters = dict(zip(reversed(axes), (("B", sizes[1]), ("T", sizes[0])), strict=False))
     shape = tuple(
-        letters[i][0] if i in letters and n == letters[i][1] else int(n)
+        # in a graph int(n) may stay a symbol
+        letters[i][0] if i in letters and n == letters[i][1] else len(range(n))
         for i, n in enumerate(t.shape)
     )
     return Spec(shape, t.dtype, t.device, t.requires_grad)
@@ -289,8 +291,8 @@ def autocast(first: Spec) -> tuple[str, torch.dtype, bool] | None:
 def trial(
     request: Request, specs: Sequence[Spec], own: Owned, axes: tuple[int, ...], one_row: bool
 ) -> Tree:
-    """Make the call once with one step of zeros, and note its form; (ys, state) in numbers."""
-    small = {"T": 1, "B": 1 if one_row else 2}
+    """Make the call once with two steps of zeros, and note its form; (ys, state) in numbers."""
+    small = {"T": 2, "B": 1 if one_row else 2}
     given = [
         torch.zeros(sized(s.sizes, small), dtype=s.dtype, device=s.device).requires_grad_(s.learns)
         for s in specs
@@ -366,18 +368,6 @@ def keep(inputs: list[Tensor], outputs: list[Tensor]) -> Tensor:
     return torch.frombuffer(saved, dtype=torch.int64)
 
 
-torch.library.define(
-    "ostinato::run",
-    "(str handle, str form, bool[] wanted, SymInt[] numbers, Tensor[] tensors) -> Tensor[]",
-    # two calls of the same tensors may draw different numbers
-    tags=(torch.Tag.nondeterministic_seeded,),
-)
-torch.library.define(
-    "ostinato::pull", "(Tensor token, str form, SymInt[] sizes, Tensor?[] grads) -> Tensor[]"
-)
-
-
-@torch.library.impl("ostinato::run", "CompositeExplicitAutograd")
 def run_now(
     handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
 ) -> list[Tensor]:
@@ -410,20 +400,22 @@ def separate(made: list[Tensor], given: list[Tensor]) -> list[Tensor]:
     return found
 
 
-@torch.library.impl("ostinato::run", "Autograd")
 def run_in_graph(
     handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
 ) -> list[Tensor]:
     """The call in the graph of autograd: an ordinary one, or one that is traced."""
-    if not torch.is_grad_enabled() or not any(wanted):
-        with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
-            return torch.ops.ostinato.run(handle, form, wanted, numbers, tensors)
+    in_graph = torch.is_grad_enabled() and any(wanted)
     if all(type(t) in PLAIN_TENSORS for t in tensors):
-        return [*REQUESTS[handle].results(tensors, numbers), torch.zeros(1, dtype=torch.int64)]
-    return list(Traced.apply(handle, form, wanted, numbers, *tensors))  # pyright: ignore
+        if not in_graph:
+            return run_now(handle, form, wanted, numbers, tensors)
+        token = torch.zeros(1, dtype=torch.int64, device="cpu")
+        return [*REQUESTS[handle].results(tensors, numbers), token]
+    if in_graph:
+        return list(Traced.apply(handle, form, wanted, numbers, *tensors))  # pyright: ignore
+    with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
+        return torch.ops.ostinato.run(handle, form, wanted, numbers, tensors)
 
 
-@torch.library.register_fake("ostinato::run")
 def run_fake(
     handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
 ) -> list[Tensor]:
@@ -458,7 +450,6 @@ class Traced(torch.autograd.Function):
         return (None,) * 4 + tuple(next(found) if want else None for want in ctx.wanted)
 
 
-@torch.library.impl("ostinato::pull", "CompositeExplicitAutograd")
 def pull_now(
     token: Tensor, form: str, sizes: list[int], grads: list[Tensor | None]
 ) -> list[Tensor]:
@@ -480,7 +471,6 @@ def pull_now(
     return separate(list(found), [])
 
 
-@torch.library.register_fake("ostinato::pull")
 def pull_fake(
     token: Tensor, form: str, sizes: list[int], grads: list[Tensor | None]
 ) -> list[Tensor]:
@@ -490,3 +480,22 @@ def pull_fake(
         torch.empty([next(each) for _ in shape], dtype=dtype, device=device)
         for shape, dtype, device in forms(form)
     ]
+
+
+torch.library.define(
+    "ostinato::run",
+    "(str handle, str form, bool[] wanted, SymInt[] numbers, Tensor[] tensors) -> Tensor[]",
+    # two calls of the same tensors may draw different numbers
+    tags=(torch.Tag.nondeterministic_seeded,),
+)
+torch.library.define(
+    "ostinato::pull", "(Tensor token, str form, SymInt[] sizes, Tensor?[] grads) -> Tensor[]"
+)
+for name, key, kernel in (
+    ("run", "CompositeExplicitAutograd", run_now),
+    ("run", "Autograd", run_in_graph),
+    ("pull", "CompositeExplicitAutograd", pull_now),
+):
+    torch.library.impl(f"ostinato::{name}", key, kernel)
+torch.library.register_fake("ostinato::run", run_fake)
+torch.library.register_fake("ostinato::pull", pull_fake)

@@ -12,7 +12,9 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
+from ostinato.backends import operator
 from ostinato.backends.call import initial_state
+from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import steps
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.dropout import Held
@@ -22,6 +24,10 @@ from ostinato.nn.template import filled, take_tensors, template
 from ostinato.sequence import check as sequence_check
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import State
+
+
+AXES = ((0, 1), (1,), (0,), (1,))
+"""Where T and B, or B alone, stand in xs, hx, lengths, and the last state."""
 
 
 class Layers(OverTime):
@@ -175,6 +181,14 @@ class Layers(OverTime):
 
     def _run(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
         """xs [T, B, I] and leaves [L*D, B, ...] to ys [T, B, D*R] and leaves [L*D, B, ...]."""
+        given = (xs, hx, lengths)
+        if operator.compiling():
+            return operator.run(Layers._run_all, self, given, AXES, ())
+        return self._run_all(*given)
+
+    @closed
+    def _run_all(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
+        """All layers in all directions."""
         if lengths is not None:
             mask, lengths = sequence_check.mask(None, lengths, xs.shape[0], xs.shape[1], xs.device)
             assert mask is not None
