@@ -27,7 +27,7 @@ def children(tree: Tree) -> list[tuple[str, Tree]] | None:
         return [(f".{name}", item) for name, item in zip(names, items, strict=True)]
     if isinstance(tree, dict):
         entries = cast("dict[str, Tree]", tree)
-        return [(f"[{key!r}]", value) for key, value in sorted(entries.items())]
+        return [(f"[{key!r}]", entries[key]) for key in sorted(entries)]
     return None
 
 

@@ -15,8 +15,8 @@ import functools
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -97,13 +97,16 @@ def run(
     training = tuple(each.training for each in modules)
     answer = ask(function, options, trees, specs, axes[-1], one_row, training, *modules)
     if isinstance(answer, str):
+        torch._dynamo.graph_break(msg=f"{type(module).__name__} runs outside the graph: {answer}")
         return function(module, *given, *options)
     own = [t for m in modules for t in (*m._parameters.values(), *m._buffers.values())]
     tensors += [own[i] for i in answer.kept]
     tensors += [getattr(modules[i], name) for i, name in answer.plain]
     learns = torch.is_grad_enabled()
     wanted = [learns and t.requires_grad for t in tensors]
-    results = torch.ops.ostinato.run(answer.handle, answer.form, wanted, numbers, tensors)
+    results = torch.ops.ostinato.run(
+        answer.handle, answer.form, wanted, numbers, tensors[0], tensors[1:]
+    )
     count = len(results) - len(answer.changed) - any(wanted)
     for number, value in zip(answer.changed, results[count:], strict=False):
         tensors[number].detach().copy_(value)
@@ -369,10 +372,15 @@ def keep(inputs: list[Tensor], outputs: list[Tensor]) -> Tensor:
 
 
 def run_now(
-    handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
+    handle: str,
+    form: str,
+    wanted: list[bool],
+    numbers: list[int],
+    first: Tensor,
+    others: list[Tensor],
 ) -> list[Tensor]:
     """The call itself. Nothing that it gives shares memory with what it got or keeps."""
-    request = REQUESTS[handle]
+    request, tensors = REQUESTS[handle], [first, *others]
     if not any(wanted):
         with torch.no_grad():
             return separate(request.results(tensors, numbers), tensors)
@@ -383,10 +391,22 @@ def run_now(
         else t.detach().requires_grad_(want)
         for t, want in zip((*given, *tensors[request.count :]), wanted, strict=True)
     ]  # fmt: skip
-    with torch.enable_grad():
+    with recording():
         made = request.results(inputs, numbers)
     learned = [t for t, want in zip(inputs, wanted, strict=True) if want]
     return [*(t.detach().clone() for t in made), keep(learned, made)]
+
+
+@contextmanager
+def recording() -> Generator[None]:
+    """Within the block autograd records, wherever in the run of an operator this is."""
+    keys = torch._C.DispatchKey  # pyright: ignore
+    inside = torch._C._dispatch_tls_local_include_set()  # pyright: ignore
+    outside = torch._C._dispatch_tls_local_exclude_set()  # pyright: ignore
+    for key in (keys.AutogradFunctionality, keys.AutogradOther, keys.AutogradNestedTensor):
+        outside = outside.remove(key)
+    with torch._C._ForceDispatchKeyGuard(inside, outside), torch.enable_grad():  # pyright: ignore
+        yield
 
 
 def separate(made: list[Tensor], given: list[Tensor]) -> list[Tensor]:
@@ -401,26 +421,33 @@ def separate(made: list[Tensor], given: list[Tensor]) -> list[Tensor]:
 
 
 def run_in_graph(
-    handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
+    handle: str,
+    form: str,
+    wanted: list[bool],
+    numbers: list[int],
+    first: Tensor,
+    others: list[Tensor],
 ) -> list[Tensor]:
     """The call in the graph of autograd: an ordinary one, or one that is traced."""
-    in_graph = torch.is_grad_enabled() and any(wanted)
-    if all(type(t) in PLAIN_TENSORS for t in tensors):
-        if not in_graph:
-            return run_now(handle, form, wanted, numbers, tensors)
-        token = torch.zeros(1, dtype=torch.int64, device="cpu")
-        return [*REQUESTS[handle].results(tensors, numbers), token]
-    if in_graph:
-        return list(Traced.apply(handle, form, wanted, numbers, *tensors))  # pyright: ignore
-    with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
-        return torch.ops.ostinato.run(handle, form, wanted, numbers, tensors)
+    if not torch.is_grad_enabled() or not any(wanted):
+        with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
+            return torch.ops.ostinato.run(handle, form, wanted, numbers, first, others)
+    if any(type(t) not in PLAIN_TENSORS for t in (first, *others)):
+        return list(Traced.apply(handle, form, wanted, numbers, first, *others))  # pyright: ignore
+    token = torch.zeros(1, dtype=torch.int64, device="cpu")
+    return [*REQUESTS[handle].results([first, *others], numbers), token]
 
 
 def run_fake(
-    handle: str, form: str, wanted: list[bool], numbers: list[int], tensors: list[Tensor]
+    handle: str,
+    form: str,
+    wanted: list[bool],
+    numbers: list[int],
+    first: Tensor,
+    others: list[Tensor],
 ) -> list[Tensor]:
     """Results without numbers."""
-    sizes = {"T": tensors[0].shape[0], "B": tensors[0].shape[1]}
+    sizes = {"T": first.shape[0], "B": first.shape[1]}
     made = [torch.empty(sized(s, sizes), dtype=d, device=at) for s, d, at in forms(form)]
     return [*made, torch.empty(1, dtype=torch.int64, device="cpu")] if any(wanted) else made
 
@@ -433,7 +460,9 @@ class Traced(torch.autograd.Function):
         ctx: Any, handle: str, form: str, wanted: list[bool], numbers: list[int], *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
-            made = torch.ops.ostinato.run(handle, form, wanted, numbers, list(tensors))
+            made = torch.ops.ostinato.run(
+                handle, form, wanted, numbers, tensors[0], list(tensors[1:])
+            )
         learned = [t for t, want in zip(tensors, wanted, strict=True) if want]
         ctx.form = spelled((("?",) * t.dim(), t) for t in learned)
         ctx.sizes = [n for t in learned for n in t.shape]
@@ -484,7 +513,8 @@ def pull_fake(
 
 torch.library.define(
     "ostinato::run",
-    "(str handle, str form, bool[] wanted, SymInt[] numbers, Tensor[] tensors) -> Tensor[]",
+    "(str handle, str form, bool[] wanted, SymInt[] numbers, Tensor first, Tensor[] others)"
+    " -> Tensor[]",
     # two calls of the same tensors may draw different numbers
     tags=(torch.Tag.nondeterministic_seeded,),
 )

@@ -149,10 +149,7 @@ class Layers(OverTime):
         of the type that torch.nn raises where it raises ValueError or RuntimeError.
         """
         if isinstance(input, PackedSequence):
-            self._refuse_lengths(lengths, "a PackedSequence, which holds its own")
-            check.packed_data(input.data, self.input_size)
-            hx = self._checked(input.data, hx, int(input.batch_sizes[0]))
-            return form.packed(self._run, input, hx)
+            return self._packed(input, hx, lengths)
         rank = check.rank(input, self.input_size)
         check.features(input, self.input_size)
         if rank == 2:
@@ -160,6 +157,16 @@ class Layers(OverTime):
             return form.unbatched(self._run, input, self._checked(input, hx, None))
         hx = self._checked(input, hx, input.shape[0 if self.batch_first else 1])
         return form.batched(self._run, input, hx, lengths, self.batch_first)
+
+    @closed
+    def _packed(
+        self, input: PackedSequence, hx: Any, lengths: form.Lengths
+    ) -> tuple[PackedSequence, State]:
+        """The forward of a PackedSequence, whose sizes no graph of torch.compile can know."""
+        self._refuse_lengths(lengths, "a PackedSequence, which holds its own")
+        check.packed_data(input.data, self.input_size)
+        hx = self._checked(input.data, hx, int(input.batch_sizes[0]))
+        return form.packed(self._run, input, hx)
 
     def _refuse_lengths(self, lengths: form.Lengths, given: str) -> None:
         if lengths is not None:
