@@ -429,10 +429,13 @@ def run_in_graph(
     others: list[Tensor],
 ) -> list[Tensor]:
     """The call in the graph of autograd: an ordinary one, or one that is traced."""
+    traced = any(type(t) not in PLAIN_TENSORS for t in (first, *others))
     if not torch.is_grad_enabled() or not any(wanted):
+        if not traced:
+            return run_now(handle, form, wanted, numbers, first, others)
         with torch._C._AutoDispatchBelowAutograd():  # pyright: ignore
             return torch.ops.ostinato.run(handle, form, wanted, numbers, first, others)
-    if any(type(t) not in PLAIN_TENSORS for t in (first, *others)):
+    if traced:
         return list(Traced.apply(handle, form, wanted, numbers, first, *others))  # pyright: ignore
     token = torch.zeros(1, dtype=torch.int64, device="cpu")
     return [*REQUESTS[handle].results([first, *others], numbers), token]
