@@ -34,7 +34,7 @@ def children(tree: Tree) -> list[tuple[str, Tree]] | None:
                 got=f"the keys {', '.join(repr(key) for key in entries)}",
                 remedy="Name the tensors, as in {'h': h, 'c': c}.",
             )
-        return [(f"[{key!r}]", value) for key, value in sorted(entries.items())]
+        return [(f"[{key!r}]", entries[key]) for key in sorted(entries)]
     return None
 
 

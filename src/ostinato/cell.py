@@ -23,13 +23,20 @@ done to it from outside, by `ostinato.unroll` and the combinators::
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self, final
+from typing import Any, NoReturn, Self, final
 
 import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
-from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
+from ostinato.errors import (
+    ArgumentError,
+    BackendError,
+    DeviceError,
+    DtypeError,
+    ShapeError,
+    StateError,
+)
 from ostinato.typing import State, Tree
 
 
@@ -70,6 +77,9 @@ class Cell(nn.Module, ABC):
 
         ``dtype`` and ``device`` default to those of the cell's parameters.
         """
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        refuse_script(self)
 
     def __call__(self, x: Tree, state: State) -> tuple[Tree, State]:
         if self.input_size is not None:
@@ -152,6 +162,20 @@ class Lift(Cell):
 
 class OverTime(nn.Module):
     """Base of modules that run a whole sequence or keep a state themselves, and so are no cells."""
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        refuse_script(self)
+
+
+def refuse_script(module: nn.Module) -> NoReturn:
+    """Raise BackendError where torch.jit.script, which asks every module, meets one of ours."""
+    raise BackendError(
+        "torch.jit.script",
+        wanted="modules whose Python it can compile",
+        got=f"{type(module).__name__}, which takes any cell and runs compiled loops of its own",
+        remedy="Use torch.export, or torch.jit.trace for sequences of one length; within Python "
+        "torch.compile.",
+    )
 
 
 def as_cell(module: nn.Module) -> Cell:

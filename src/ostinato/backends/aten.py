@@ -167,7 +167,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
         ys, state = packed_kernel(cell, xs.flatten(0, 1), all_rows, state)
         return ys.view(*xs.shape[:2], cell.proj_size), state
     # layers, dropout, reserve for the backward, bidirectional, batch first
-    form = (cell.bias, 1, 0.0, torch.is_grad_enabled(), False, False)
+    form = (cell.bias, 1, 0.0, learning(), False, False)
     if isinstance(cell, LSTM):
         h, c = state
         ys, h, c = torch.lstm(xs, [h[None], c[None]], weights(cell), *form)
@@ -176,11 +176,16 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
     return ys, h[0]
 
 
+def learning() -> bool:
+    """Whether there may be a backward; a trace of torch.jit, which has one flag for all, says so."""
+    return torch.is_grad_enabled() or torch.jit.is_tracing()
+
+
 def packed_kernel(
     cell: GatedCell, data: Tensor, batch_sizes: Tensor, state: State
 ) -> tuple[Tensor, State]:
     """The same over the data [N, I] of a PackedSequence, rows sorted by length."""
-    form = (cell.bias, 1, 0.0, torch.is_grad_enabled(), False)
+    form = (cell.bias, 1, 0.0, learning(), False)
     if isinstance(cell, LSTM):
         h, c = state
         ys, h, c = torch.lstm(data, batch_sizes, [h[None], c[None]], weights(cell), *form)

@@ -8,7 +8,7 @@ what is kept grows with sqrt(T), and so does what one chunk needs while it is di
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -101,18 +101,22 @@ class Owned:
                             self.tensors.append(value)
                         self.places.append(((held, name), known[id(value)]))
 
-    @contextmanager
-    def restored(self, tensors: Sequence[Tensor]) -> Generator[None]:
+    def restored(self, tensors: Sequence[Tensor]) -> AbstractContextManager[None]:
         """Within the block the cell has these tensors for its own, and its modes of then."""
-        wanted = [*((place, tensors[i]) for place, i in self.places), *self.modes]
-        other = [(place, now(place)) for place, value in wanted if now(place) is not value]
-        try:
-            for (held, name), value in wanted:
-                held[name] = value
-            yield
-        finally:
-            for (held, name), value in other:
-                held[name] = value
+        return put([*((place, tensors[i]) for place, i in self.places), *self.modes])
+
+
+@contextmanager
+def put(wanted: Sequence[tuple[Place, Any]]) -> Generator[None]:
+    """Within the block modules have these tensors and modes in these places."""
+    other = [(place, now(place)) for place, value in wanted if now(place) is not value]
+    try:
+        for (held, name), value in wanted:
+            held[name] = value
+        yield
+    finally:
+        for (held, name), value in other:
+            held[name] = value
 
 
 def now(place: Place) -> Any:
@@ -278,6 +282,18 @@ def separate(leaves: Sequence[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
 
 def check_leaves(made: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
     """Raise where a result depends on a tensor with a gradient that is none of the inputs."""
+    other = foreign(made, inputs)
+    if other is not None:
+        raise ArgumentError(
+            "checkpoint",
+            wanted="a cell whose gradients go to its arguments and its own tensors",
+            got=f"a tensor {list(other.shape)} from elsewhere",
+            remedy="Make it a parameter or an attribute of the cell, or leave checkpoint out.",
+        )
+
+
+def foreign(made: Sequence[Tensor], inputs: Sequence[Tensor]) -> Tensor | None:
+    """A tensor that gradients of results go to, and that is none of the inputs."""
     known = {id(t) for t in inputs}
     stack, seen = [t.grad_fn for t in made], set[Any]()
     while stack:
@@ -287,10 +303,6 @@ def check_leaves(made: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         seen.add(node)
         variable = getattr(node, "variable", None)
         if variable is not None and id(variable) not in known:
-            raise ArgumentError(
-                "checkpoint",
-                wanted="a cell whose gradients go to its arguments and its own tensors",
-                got=f"a tensor {list(variable.shape)} from elsewhere",
-                remedy="Make it a parameter or an attribute of the cell, or leave checkpoint out.",
-            )
+            return variable
         stack += [parent for parent, _ in node.next_functions]
+    return None

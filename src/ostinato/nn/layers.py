@@ -12,7 +12,9 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
+from ostinato.backends import operator
 from ostinato.backends.call import initial_state
+from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import steps
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.dropout import Held
@@ -23,6 +25,9 @@ from ostinato.nn.template import filled, take_tensors, template
 from ostinato.sequence import check as sequence_check
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import State
+
+AXES = ((0, 1), (1,), (0,), (1,))
+"""Where T and B, or B alone, stand in xs, hx, lengths, and the last state."""
 
 
 class Layers(OverTime):
@@ -144,10 +149,7 @@ class Layers(OverTime):
         of the type that torch.nn raises where it raises ValueError or RuntimeError.
         """
         if isinstance(input, PackedSequence):
-            self._refuse_lengths(lengths, "a PackedSequence, which holds its own")
-            check.packed_data(input.data, self.input_size)
-            hx = self._checked(input.data, hx, int(input.batch_sizes[0]))
-            return form.packed(self._run, input, hx)
+            return self._packed(input, hx, lengths)
         rank = check.rank(input, self.input_size)
         check.features(input, self.input_size)
         if rank == 2:
@@ -155,6 +157,16 @@ class Layers(OverTime):
             return form.unbatched(self._run, input, self._checked(input, hx, None))
         hx = self._checked(input, hx, input.shape[0 if self.batch_first else 1])
         return form.batched(self._run, input, hx, lengths, self.batch_first)
+
+    @closed
+    def _packed(
+        self, input: PackedSequence, hx: Any, lengths: form.Lengths
+    ) -> tuple[PackedSequence, State]:
+        """The forward of a PackedSequence, whose sizes no graph of torch.compile can know."""
+        self._refuse_lengths(lengths, "a PackedSequence, which holds its own")
+        check.packed_data(input.data, self.input_size)
+        hx = self._checked(input.data, hx, int(input.batch_sizes[0]))
+        return form.packed(self._run, input, hx)
 
     def _refuse_lengths(self, lengths: form.Lengths, given: str) -> None:
         if lengths is not None:
@@ -176,6 +188,14 @@ class Layers(OverTime):
 
     def _run(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
         """xs [T, B, I] and leaves [L*D, B, ...] to ys [T, B, D*R] and leaves [L*D, B, ...]."""
+        given = (xs, hx, lengths)
+        if operator.compiling():
+            return operator.run(Layers._run_all, self, given, AXES, ())
+        return self._run_all(*given)
+
+    @closed
+    def _run_all(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
+        """All layers in all directions."""
         if lengths is not None:
             mask, lengths = sequence_check.mask(None, lengths, xs.shape[0], xs.shape[1], xs.device)
             assert mask is not None

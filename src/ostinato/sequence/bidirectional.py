@@ -12,11 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
+from ostinato.backends import operator
+from ostinato.backends.dynamo import closed
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
 from ostinato.sequence.unroll import unroll
-from ostinato.typing import Tree
+from ostinato.typing import State, Tree
+
+AXES = ((0, 1), (0,), (0, 1), (0, 1), (0,))
+"""Where T and B, or B alone, stand in xs, lengths, mask, resets, and a state."""
 
 
 class BothWays(OverTime, ABC):
@@ -57,6 +62,21 @@ class BothWays(OverTime, ABC):
         ``resets`` [T, B] mark the first step of a new sequence; the backward cell starts again
         on the other side of the same border. The options are else those of `ostinato.unroll`.
         """
+        given = (xs, lengths, mask, resets)
+        if operator.compiling():
+            return operator.run(BothWays._run, self, given, AXES, (checkpoint,))[0]
+        return self._run(*given, checkpoint)[0]
+
+    @closed
+    def _run(
+        self,
+        xs: Tree,
+        lengths: Tensor | Sequence[int] | None,
+        mask: Tensor | None,
+        resets: Tensor | None,
+        checkpoint: int | None,
+    ) -> tuple[Tree, State]:
+        """ys [T, B, ...], and no state."""
         num_steps, batch_size = check.sequence(self.forward_cell, xs)
         if num_steps < self.min_steps:
             raise ShapeError(
@@ -75,7 +95,7 @@ class BothWays(OverTime, ABC):
         run = partial(unroll, xs=xs, lengths=lengths, mask=given, checkpoint=checkpoint)
         ahead, _ = run(self.forward_cell, resets=resets)
         back, _ = run(self.backward_cell, resets=before, reverse=True)
-        return self._merged(*self.contexts(ahead, back, mask, resets), mask)
+        return self._merged(*self.contexts(ahead, back, mask, resets), mask), ()
 
     @abstractmethod
     def contexts(

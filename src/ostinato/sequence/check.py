@@ -133,7 +133,13 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         )
     # torch computes with no other unsigned numbers than uint8
     lengths = lengths.long()
-    if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
+    if torch.compiler.is_dynamo_compiling():
+        # in a graph there are no numbers to look at
+        right = ((lengths >= 0) & (lengths <= num_steps)).all()
+        torch._assert_async(
+            right, "lengths: wanted numbers from 0 to T. Pad xs to the longest row."
+        )
+    elif batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
         raise ArgumentError(
             "lengths",
             wanted=f"numbers from 0 to T={num_steps}",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
+from ostinato.backends import operator
 from ostinato.backends.stepping import Live
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.stack import Stack
@@ -82,7 +83,8 @@ class Remembering(OverTime):
     def _before(self, batch_size: int, *, cut: bool) -> State:
         """The state to start a call from; ``cut`` takes a carried state by value."""
         state = self.state
-        if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+        # neither can be asked in a graph of torch.compile
+        if not operator.compiling() and torch.is_grad_enabled():
             state = usable(state)
         if self._given:
             return state
@@ -104,7 +106,9 @@ class Remembering(OverTime):
 
 def usable(state: State) -> State:
     """A state that autograd can save: what was made in inference mode is copied."""
-    if state is None or not any(leaf.is_inference() for leaf in _tree.leaves(state)):
+    if torch.is_inference_mode_enabled() or state is None:
+        return state
+    if not any(leaf.is_inference() for leaf in _tree.leaves(state)):
         return state
     return _tree.map(lambda leaf: leaf.clone() if leaf.is_inference() else leaf, state)
 
@@ -123,8 +127,9 @@ def checked_mode(mode: str) -> str:
 
 def check_rows(state: State, batch_size: int) -> None:
     """Raise StateError where a remembered state has another batch size."""
-    rows = max((leaf.shape[0] for leaf in _tree.leaves(state)), default=batch_size)
-    if rows not in (batch_size, 1) or (rows == 1 and batch_size != 1 and _single(state)):
+    rows = max([leaf.shape[0] for leaf in _tree.leaves(state)] or [batch_size])
+    # one by one: in a graph the sizes may be symbols, which a tuple does not find
+    if (rows != batch_size and rows != 1) or (rows == 1 and batch_size != 1 and _single(state)):
         raise StateError(
             "xs",
             wanted=f"the batch size {rows} of the remembered state",

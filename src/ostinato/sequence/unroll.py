@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
+from ostinato.backends import operator
 from ostinato.backends.call import Call, initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import Segment, check_name, execute
@@ -21,7 +22,6 @@ from ostinato.sequence import check
 from ostinato.typing import State, Tree
 
 
-@closed
 def unroll(
     cell: nn.Module,
     xs: Tree,
@@ -66,6 +66,28 @@ def unroll(
     StateError and ArgumentError for arguments that do not fit, and BackendError where a backend
     that was asked for by name refuses.
     """
+    given, options = (xs, state, lengths, mask, resets), (reverse, backend, checkpoint)
+    if operator.compiling():
+        return operator.run(_unroll, cell, given, AXES, options)
+    return _unroll(cell, *given, *options)
+
+
+AXES = ((0, 1), (0,), (0,), (0, 1), (0, 1), (0,))
+"""Where T and B, or B alone, stand in the tensors given, and in the last state."""
+
+
+@closed
+def _unroll(
+    cell: nn.Module,
+    xs: Tree,
+    state: State,
+    lengths: Tensor | Sequence[int] | None,
+    mask: Tensor | None,
+    resets: Tensor | None,
+    reverse: bool,
+    backend: str,
+    checkpoint: int | None,
+) -> tuple[Tree, State]:
     check_name(backend)
     check.checkpoint(checkpoint)
     call = prepare(cell, xs, state, lengths, mask, resets, reverse)

@@ -115,6 +115,8 @@ def refuse_context(call: Call) -> str | None:
     """Why the compiler cannot run here and now."""
     if in_transform():
         return "compiled loops cannot run under functorch transforms or forward-mode AD"
+    if torch.jit.is_tracing():
+        return "torch.jit.trace records torch's operations, and compiled loops are none"
     if torch.is_autocast_enabled("cpu"):
         return "compiled loops have one dtype, and autocast is on"
     if isinstance(call.cell, Lift):

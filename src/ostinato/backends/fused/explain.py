@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostinato.backends.fused.ir.program import Gram
-from ostinato.backends.fused.passes.plan import Kernel, Multiply, Plan
+from ostinato.backends.fused.passes.plan import Kernel, Multiply, multiplications
 from ostinato.backends.fused.run.recipe import Recipe
 
 
@@ -35,13 +35,6 @@ def saved(recipe: Recipe) -> int:
     """Numbers that a row keeps of a step for the backward: records and states."""
     kinds = ("record", "after")
     return sum(b.width for b in recipe.forward.buffers if b.role[0] in kinds and b.clock in kinds)
-
-
-def multiplications(plan: Plan) -> int:
-    """Multiplications in products, for one row and step."""
-    work = [w for stage in plan.stages for w in stage.work if isinstance(w, Multiply)]
-    grams = sum(gram.d.size * gram.a.shape[-1] for gram, _, _ in plan.grams)
-    return grams + sum(w.n * w.k * w.repeat for w in work)
 
 
 def account(recipe: Recipe) -> str:

@@ -207,3 +207,10 @@ def padded(n: int) -> int:
 def room(v: Value) -> int:
     """The numbers of a row that holds a value, with the padding that a product wants."""
     return padded(v.size) if v.op == "product" and len(v.shape) == 1 else v.size
+
+
+def multiplications(plan: Plan) -> int:
+    """Multiplications in products, for one row and step."""
+    work = [w for stage in plan.stages for w in stage.work if isinstance(w, Multiply)]
+    grams = sum(gram.d.size * gram.a.shape[-1] for gram, _, _ in plan.grams)
+    return grams + sum(w.n * w.k * w.repeat for w in work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ostinato.backends.fused.ir.values import contiguous
 from ostinato.backends.fused.native import parallel
-from ostinato.backends.fused.passes.plan import Place
+from ostinato.backends.fused.passes.plan import Place, Plan, multiplications
 from ostinato.backends.fused.run.double_backward import again
 from ostinato.backends.fused.run.frame import Frame, Role
 from ostinato.backends.fused.run.frames import LASTING, Request, frame_backward, frame_forward
@@ -34,6 +35,8 @@ class Job:
     batch: int
     draws: list[Tensor] | None = None
     """The random numbers of the step's draws, [records, ...]; None for new ones."""
+    name: str = ""
+    """The class of the cell."""
 
     def split(self, tensors: tuple[Any, ...]) -> tuple[Any, Any, Any]:
         """xs, starts and params."""
@@ -123,7 +126,16 @@ def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
     for carry in recipe.moving:
         size = (job.batch, *carry.after.shape)
         blocks["final", carry.index] = torch.empty(size, dtype=dtype, device="cpu")
-    return Kept(frame, blocks, run(frame, blocks))
+    with shown(job, recipe.forward, ""):
+        return Kept(frame, blocks, run(frame, blocks))
+
+
+def shown(job: Job, plan: Plan, way: str) -> AbstractContextManager[object]:
+    """Where a profiler of torch's is on, what it shows of a run: the cell, and its arithmetic."""
+    if not torch.autograd._profiler_enabled():  # pyright: ignore
+        return nullcontext()
+    count = 2 * multiplications(plan) * job.rows.num_records
+    return torch.profiler.record_function(f"ostinato::{job.name}{way}, {count:,} FLOPs")
 
 
 def run(frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
@@ -229,7 +241,8 @@ def pull(
         if want:
             shape = (rows.num_rows, *carry.before.shape)
             blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype, device="cpu")
-    run(frame, blocks, kept.lasting)
+    with shown(job, back, " backward"):
+        run(frame, blocks, kept.lasting)
     dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
     return [
         *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],

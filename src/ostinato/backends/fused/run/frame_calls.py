@@ -28,7 +28,8 @@ def run_call(
     rows = rows_of(call)
     starts = start_rows(call, rows, recipe.step)
     given = None if draws is None else [in_records(draw, rows) for draw in draws]
-    job = Job(recipe, rows, len(call.x_leaves), len(starts), call.num_steps, call.batch_size, given)
+    sizes = (len(call.x_leaves), len(starts), call.num_steps, call.batch_size)
+    job = Job(recipe, rows, *sizes, given, type(call.cell).__name__)
     run = run_forward if recipe.backward is None else Unrolled.apply
     return assemble(call, job, run(job, *call.x_leaves, *starts, *params), starts)
 

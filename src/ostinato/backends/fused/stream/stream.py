@@ -16,9 +16,9 @@ from torch.utils._pytree import tree_unflatten
 
 from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
-from ostinato.backends.fused.explain import multiplications, summary
+from ostinato.backends.fused.explain import summary
 from ostinato.backends.fused.native.source.abi import STEP
-from ostinato.backends.fused.passes.plan import Plan
+from ostinato.backends.fused.passes.plan import Plan, multiplications
 from ostinato.backends.fused.recordings import Seen
 from ostinato.backends.fused.run.execute import dense
 from ostinato.backends.fused.run.recipe import Recipe
