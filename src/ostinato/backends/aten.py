@@ -177,7 +177,7 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
 
 
 def learning() -> bool:
-    """Whether there may be a backward; a trace of torch.jit, which has one flag for all, says so."""
+    """Whether there may be a backward; a trace of torch.jit has one flag for all."""
     return torch.is_grad_enabled() or torch.jit.is_tracing()
 
 

@@ -1,7 +1,8 @@
 """How far a run is from the eager loop, and how far it may be.
 
-That is read off the loop itself: as far as it is from the loop in the other precision, so that an
-ill-conditioned cell passes and a wrong one does not.
+That is read off the loop itself: as far as it is from the loop in the other precision, and what
+the rounding of large terms leaves of a sum where they cancel, so that an ill-conditioned cell
+passes and a wrong one does not.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ostinato import _tree
 from ostinato.backends.call import Call
@@ -26,6 +28,9 @@ FACTOR = 20
 """How many times as far from the loop as the loop is from itself in the other precision."""
 LEAST = {torch.float32: 2e-5, torch.float64: 1e-11}
 """What may always be between them, of the largest entry: sums are made in another order."""
+CANCELLED = 16
+"""How many such roundings may come together."""
+SUMS = ("add", "add_", "sub", "sub_", "rsub", "sum", "mean", "lerp")
 SMALL = 1e-3
 """The least size that counts as the largest entry."""
 OTHER = {torch.float32: torch.float64, torch.float64: torch.float32}
@@ -102,8 +107,45 @@ def compared(call: Call, got: dict[str, Tensor], draws: Sequence[Tensor] = ()) -
     found = deviations(got, want, {})
     if any(one.wrong for one in found):
         other = in_other_precision(call, draws)
-        found = deviations(got, want, other)
+        found = deviations(got, want, other, CANCELLED * cancellation(call, draws))
     return found
+
+
+class Cancellation(TorchDispatchMode):
+    """Looks for sums that are much smaller than their terms, whose rounding is all that is left."""
+
+    def __init__(self) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        self.rounding = 0.0
+        """The largest error that rounding such terms makes."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if str(func).split(".")[1] in SUMS and isinstance(made, Tensor) and made.numel():
+            terms = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
+            for term in terms if made.is_floating_point() else ():
+                self.look(term, made)
+        return made
+
+    def look(self, term: Tensor, total: Tensor) -> None:
+        """Take in what is lost of one term."""
+        size, left = term.detach().abs(), total.detach().abs()
+        if size.shape != left.shape:
+            # summed up or spread: the largest term against the smallest total
+            size, left = size.max(), left.min()
+        lost = size[(left < size / 4) & size.isfinite()]
+        if lost.numel():
+            error = float(lost.max()) * torch.finfo(total.dtype).eps
+            self.rounding = max(self.rounding, error)
+
+
+def cancellation(call: Call, draws: Sequence[Tensor]) -> float:
+    """The largest rounding of terms that cancel in the loop, forward and backward."""
+    with Cancellation() as seen:
+        results(call, run_loop(call, draws))
+    return seen.rounding
 
 
 def run_loop(call: Call, draws: Sequence[Tensor] = ()) -> tuple[Any, Any]:
@@ -146,9 +188,15 @@ def in_other_precision(call: Call, draws: Sequence[Tensor]) -> dict[str, Tensor]
 
 
 def deviations(
-    got: dict[str, Tensor], want: dict[str, Tensor], other: dict[str, Tensor]
+    got: dict[str, Tensor],
+    want: dict[str, Tensor],
+    other: dict[str, Tensor],
+    cancelled: float = 0.0,
 ) -> list[Deviation]:
-    """How far each result is from the loop's; ``other`` is the loop in the other precision."""
+    """How far each result is from the loop's.
+
+    ``other`` is the loop in the other precision, ``cancelled`` what may be off by cancellation.
+    """
     found: list[Deviation] = []
     for name, right in want.items():
         if name not in got or not right.numel():
@@ -159,7 +207,7 @@ def deviations(
             continue
         largest = torch.stack(right.aminmax()).abs().max()
         scale = float(largest.nan_to_num(0, 0, 0))
-        allowed = LEAST[right.dtype] * max(scale, SMALL)
+        allowed = LEAST[right.dtype] * max(scale, SMALL) + cancelled
         if name in other:
             apart = (other[name].to(right) - right).abs_().nan_to_num_(0, 0, 0)
             rounding = float(apart.max())

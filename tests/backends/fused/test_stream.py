@@ -23,7 +23,7 @@ from ostinato import Composite, Recursor, Stack, Zoneout, _tree, cells
 from ostinato.backends.call import Call
 from ostinato.backends.fused.stream.stream import Stream
 from ostinato.backends.stepping import FUSED, Parts
-from ostinato.errors import ArgumentError, BackendError, ShapeError, StateError
+from ostinato.errors import ArgumentError, BackendError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
 
@@ -311,7 +311,7 @@ def test_other_forms_of_x() -> None:
         (torch.ones(1, 4), ShapeError),
         (torch.ones(3), StateError),
         (torch.ones(2, 3), StateError),
-        (torch.ones(1, 3).double(), RuntimeError),
+        (torch.ones(1, 3).double(), DtypeError),
         (torch.ones(()), ShapeError),
     ):
         for shell in (stream, plain):

@@ -216,7 +216,8 @@ class Root(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
         (g,) = grads
         (out,) = ctx.saved_tensors
-        return (g / (out * 2)).masked_fill(out == 0, 0)
+        # no infinity at 0, of which a further derivative would make NaN
+        return (g / (out * 2).masked_fill(out == 0, 1)).masked_fill(out == 0, 0)
 
 
 def number(x: torch.Tensor) -> float:

@@ -21,7 +21,7 @@ over all entries of the loops that follow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -76,6 +76,12 @@ class Lane:
 Index = Lane | Whole | int
 
 
+def apply(formula: Callable[..., Scalar], *given: Scalar) -> Scalar:
+    """A formula, whose own arithmetic may be fused, of numbers whose arithmetic may not."""
+    inside = (replace(number, in_formula=True) for number in given)
+    return replace(formula(*inside), in_formula=False)
+
+
 def power_of_two(number: int) -> int:
     """The next one that is no smaller."""
     return 1 << (number - 1).bit_length()
@@ -91,7 +97,7 @@ class Writer:
 
     def names(self) -> dict[str, Any]:
         """All that a text may use."""
-        found: dict[str, Any] = {name: getattr(maths, name) for name in maths.__all__}
+        found: dict[str, Any] = {n: partial(apply, getattr(maths, n)) for n in maths.__all__}
         found |= {"inf": float("inf"), "nan": float("nan"), "call": self.call}
         found |= {"range": self.range, "load_i8": self.load_i8, "store_i8": self.store_i8}
         for kind in FLOATS:
