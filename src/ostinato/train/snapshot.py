@@ -22,6 +22,7 @@ PARTS = {"progress": get_type_hints(Progress), "best": {**get_type_hints(Best), 
 """The fields of the branches of a snapshot that are read by themselves."""
 
 
+_KEEPING = ("momentum", "amsgrad", "centered")
 _OTHERS = ("state", "random", "random_of_others", "sizes")
 
 
@@ -78,7 +79,9 @@ def check_moments(theirs: object, optimiser: Optimizer) -> None:
         raise no_snapshot("optimiser: state of another form")
     alone = nn.Parameter(torch.zeros(1))
     alone.grad = torch.zeros(1)
-    example = type(optimiser)([alone], **optimiser.defaults)
+    # the options on which it depends what is kept
+    options = {name: v for name, v in optimiser.defaults.items() if name in _KEEPING}
+    example = type(optimiser)([alone], **options)
     example.step()
     for number, moments in state.items():
         wanted = {
