@@ -6,9 +6,11 @@ import signal
 from typing import Any
 
 import pytest
+import torch
 from noisy_wave import Wave
 
-from ostinato.train import DivergedError, Run, Silent, Solver, TrainSettings
+from ostinato.train import CheckpointError, DivergedError, Run, Silent, Solver, TrainSettings
+from ostinato.train.optimiser import OPTIMISERS
 from ostinato.train.solver import Interruption
 from same_values import same
 
@@ -212,3 +214,32 @@ def test_a_second_interrupt_stops_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt_twice()
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+MOMENTS = {
+    "gone": lambda moments: moments.pop("exp_avg_sq"),
+    "none": lambda moments: moments.update(exp_avg=None) or moments.update(exp_avg=[1]),
+    "text": lambda moments: moments.update(exp_avg="x"),
+    "of another shape": lambda moments: moments.update(exp_avg=torch.zeros(9, 9)),
+    "of another dtype": lambda moments: moments.update(step=torch.zeros(1, dtype=torch.int64)),
+}
+
+
+@pytest.mark.parametrize("change", MOMENTS)
+def test_moments_that_do_not_fit_are_refused(make_solver, change: str) -> None:
+    solver = make_solver("first", steps=4)
+    solver.fit()
+    snapshot = solver.run.load_checkpoint()
+    make_solver("second", steps=4).restore(snapshot)
+    MOMENTS[change](snapshot["optimiser"]["state"]["0"])
+    with pytest.raises(CheckpointError, match="optimiser: state: 0"):
+        make_solver("third", steps=4).restore(snapshot)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_goes_on_with_its_moments(make_solver, name: str) -> None:
+    solver = make_solver("first", steps=4, optimiser=name)
+    solver.fit()
+    again = make_solver("second", steps=6, optimiser=name)
+    again.restore(solver.run.load_checkpoint())
+    assert again.fit()

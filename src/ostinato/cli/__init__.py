@@ -54,6 +54,19 @@ def _run() -> None:
         from ostinato.cli.wording import in_one_line
 
         _leave(in_one_line(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
+        _leave(
+            "memory: wanted no more than this machine has left, got more. Smaller batches "
+            "(--batch-size, --bptt), a smaller model (--size) or less data take less of it."
+        )
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether there was no memory left; on a CPU torch says so in words alone."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "can't allocate memory" in str(error)
 
 
 def _leave(message: str) -> NoReturn:

@@ -31,8 +31,8 @@ def draw(
         typer.Option("--output", "-o", metavar="FILE", help="A file .svg, .png or .dot."),
     ] = Path("cell.svg"),
     *,
-    unrolled: Annotated[int, typer.Option(min=1, help="Time steps side by side.")] = 1,
-    layers: Annotated[int, typer.Option(min=1, help="Of CELL: one above another.")] = 1,
+    unrolled: Annotated[int, typer.Option(min=1, max=1000, help="Time steps side by side.")] = 1,
+    layers: Annotated[int, typer.Option(min=1, max=1000, help="Of CELL: one above another.")] = 1,
     depth: Annotated[
         int,
         typer.Option(min=0, help="How many modules deep to look: 1 shows what the cell computes."),

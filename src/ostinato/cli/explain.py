@@ -28,8 +28,12 @@ def explain(
     ],
     inputs: Annotated[int, typer.Option("--input", min=1, help="Features of x.")] = 64,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 128,
-    num_steps: Annotated[int, typer.Option(min=1, help="Steps T of the sample.")] = 100,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences B of the sample.")] = 32,
+    num_steps: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Steps T of the sample.")
+    ] = 100,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Sequences B of the sample.")
+    ] = 32,
     backend: Annotated[str, typer.Option(help="Ask for this backend: auto, or by name.")] = "auto",
     allow_code: AllowCode = False,
 ) -> None:

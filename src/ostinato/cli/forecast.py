@@ -37,7 +37,9 @@ def forecast(
     *,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Steps to forecast; by default the horizon of the run."),
+        typer.Option(
+            min=1, max=1_000_000, help="Steps to forecast; by default the horizon of the run."
+        ),
     ] = None,
     coverage: Annotated[
         float | None,

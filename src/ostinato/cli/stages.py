@@ -11,6 +11,8 @@ from threading import Event, Lock, Thread
 from typing import TextIO, final
 
 from ostinato._stages import Stage, shown_by
+from ostinato.cli.screen import one_line
+from ostinato.data.visible import visible
 
 # Seconds before a stage is shown, between updates on a terminal, and between lines of a log.
 PATIENCE, _LIVELY, _RARELY = 2.0, 0.5, 30.0
@@ -69,10 +71,10 @@ class Stages:
         if self._live:
             # a line that wraps could not be erased
             width = shutil.get_terminal_size().columns - 1
-            self._file.write(f"{_ERASE}{str(stage)[:width]}")
+            self._file.write(f"{_ERASE}{_line(stage)[:width]}")
             self._on_screen = True
         elif stage is not self._last or now - self._shown >= _RARELY:
-            self._file.write(f"note: {stage} ...\n")
+            self._file.write(f"note: {_line(stage)} ...\n")
             self._last, self._shown = stage, now
         self._file.flush()
 
@@ -81,6 +83,11 @@ class Stages:
             self._on_screen = False
             self._file.write(_ERASE)
             self._file.flush()
+
+
+def _line(stage: Stage) -> str:
+    """A stage on one line; names of files in it may hold anything."""
+    return visible(one_line(str(stage)))
 
 
 @contextmanager

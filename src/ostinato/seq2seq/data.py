@@ -49,7 +49,7 @@ class PairSettings(FileSettings):
         0.1, "Share of the pairs that is held out, at random.", least=0.0001, below=1
     )
     num_pairs: int = setting(
-        10_000, "Pairs that an example draws, held-out ones with them.", least=2
+        10_000, "Pairs that an example draws, held-out ones with them.", least=2, bound=100_000_000
     )
 
 

@@ -24,7 +24,9 @@ _LONGEST = 100
 class SearchSettings(Settings):
     """How targets are searched."""
 
-    beam: int = setting(5, "Beginnings kept at each step; 1 is greedy search.", least=1)
+    beam: int = setting(
+        5, "Beginnings kept at each step; 1 is greedy search.", least=1, bound=10_000
+    )
     best: int = setting(1, "Outputs for each source, at most as many as beams.", least=1)
     length_norm: float = setting(
         1.0,

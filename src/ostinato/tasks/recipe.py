@@ -19,8 +19,8 @@ from ostinato.tasks.problem import Problem
 class DrawnSettings(Settings):
     """How many problems a formula is asked for."""
 
-    num_train: int = setting(10_000, "Sequences to learn from.", least=1)
-    num_held_out: int = setting(1000, "Sequences that are held out.", least=1)
+    num_train: int = setting(10_000, "Sequences to learn from.", least=1, bound=100_000_000)
+    num_held_out: int = setting(1000, "Sequences that are held out.", least=1, bound=100_000_000)
     data_seed: int = setting(0, "Seed of the data, which --seed leaves alone.", least=0)
 
     @property

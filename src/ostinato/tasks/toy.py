@@ -42,8 +42,8 @@ class ToySettings(DrawnSettings):
         choices=tuple(KINDS),
     )
     noise: float = setting(0.1, "Standard deviation of the noise on each value.", least=0)
-    num_train: int = setting(140_000, "Rows to learn from.", least=1)
-    num_held_out: int = setting(60_000, "Rows that are held out.", least=1)
+    num_train: int = setting(140_000, "Rows to learn from.", least=1, bound=100_000_000)
+    num_held_out: int = setting(60_000, "Rows that are held out.", least=1, bound=100_000_000)
     data_seed: int = setting(1, "Seed of the data, which --seed leaves alone.", least=0)
 
 

@@ -48,6 +48,7 @@ class CorpusSettings(Settings):
         "Most tokens in the vocabulary; by default 10000 words or 2000 byte pairs, and all words "
         "of spaced text.",
         least=4,
+        bound=10_000_000,
     )
     min_frequency: int | None = setting(
         None,

@@ -95,7 +95,7 @@ def evaluate(
     """
     check_tokens(tokens, characters)
     with judging(model):
-        nats = _total(model, tokens, columns, warm_up, workers)
+        nats = _total(model, tokens, min(columns, len(tokens) - 1), warm_up, workers)
     return Evaluation(nats, len(tokens) - 1, characters)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ostinato.data.typed import check_fields, shown
 from ostinato.errors import ArgumentError
@@ -20,6 +22,7 @@ PARTS = {"progress": get_type_hints(Progress), "best": {**get_type_hints(Best), 
 """The fields of the branches of a snapshot that are read by themselves."""
 
 
+_KEEPING = ("momentum", "amsgrad", "centered")
 _OTHERS = ("state", "random", "random_of_others", "sizes")
 
 
@@ -62,6 +65,34 @@ def check_snapshot(snapshot: Mapping[str, Any], ours: Mapping[str, Any], *, batc
     for name in ("schedule", "average"):
         _check(name, snapshot[name], ours[name])
     _check("groups", snapshot["optimiser"]["param_groups"], ours["optimiser"]["param_groups"])
+
+
+def check_moments(theirs: object, optimiser: Optimizer) -> None:
+    """Raise CheckpointError where what an optimiser had for each weight does not fit those of ours.
+
+    Ours knows nothing of them before its first step, so one for a single number says the names.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    state = theirs.get("state") if isinstance(theirs, dict) else None
+    known = {str(number): weight for number, weight in enumerate(weights)}
+    if not isinstance(state, dict) or not state.keys() <= known.keys():
+        raise no_snapshot("optimiser: state of another form")
+    alone = nn.Parameter(torch.zeros(1))
+    alone.grad = torch.zeros(1)
+    # the options on which it depends what is kept
+    options = {name: v for name, v in optimiser.defaults.items() if name in _KEEPING}
+    example = type(optimiser)([alone], **options)
+    example.step()
+    for number, moments in state.items():
+        wanted = {
+            name: torch.zeros_like(known[number]) if value.dim() else value
+            for name, value in example.state[alone].items()
+            if isinstance(value, Tensor)
+        }
+        if not isinstance(moments, dict) or not wanted.keys() <= moments.keys():
+            raise no_snapshot(f"optimiser: state: {number} without {', '.join(wanted)}")
+        for name, value in wanted.items():
+            _check(f"optimiser: state: {number}: {name}", moments[name], value)
 
 
 def _check(path: str, theirs: Any, ours: Any) -> None:

@@ -34,7 +34,7 @@ from ostinato.train.report import Report, Silent
 from ostinato.train.run import Run
 from ostinato.train.schedule import ByEpoch, Schedule
 from ostinato.train.settings import TrainSettings
-from ostinato.train.snapshot import check_snapshot, no_snapshot
+from ostinato.train.snapshot import check_moments, check_snapshot, no_snapshot
 from ostinato.train.task import Task
 from ostinato.train.tensorboard import TensorBoard
 from ostinato.typing import State
@@ -270,6 +270,7 @@ class Solver:
         """
         load_weights(self.task.model, snapshot.get("model", {}), "snapshot")
         check_snapshot(snapshot, self._own(), batches=len(self.task))
+        check_moments(snapshot["optimiser"], self.optimiser)
         try:
             self._restore(snapshot)
         except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
