@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from ostinato.backends.fused.identity import PLAIN_TENSORS, identify
 from ostinato.backends.fused.recipe import Recipe
 from ostinato.backends.fused.recordings import Lowered, Recordings
 from ostinato.backends.fused.report import account, summary
+from ostinato.backends.fused.same import Remembered
 from ostinato.cell import Lift
 from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
@@ -25,12 +26,11 @@ from ostinato.typing import State, Tree
 
 @dataclass
 class Seen:
-    """A call with the recording of its cell, and where the cell's tensors were found."""
+    """A call with the recording of its cell, and the cell's tensors."""
 
     call: Call
     lowered: Lowered
     tensors: list[Tensor]
-    places: list[tuple[Any, Any]]
 
 
 @final
@@ -41,12 +41,16 @@ class Fused(Backend):
 
     def __init__(self) -> None:
         self.recordings = Recordings()
+        self.remembered = Remembered()
 
     def look(self, call: Call) -> Seen | str:
         """What a call's cell has been recorded as, or why it cannot be compiled."""
         reason = refuse_context(call) or refuse_leaves(call)
         if reason is not None:
             return reason
+        known = self.remembered.find(call)
+        if known is not None:
+            return Seen(call, *known)
         found = identify(call)
         if found.hooked is not None:
             return f"{type(found.hooked).__name__} has hooks, which a compiled loop would not call"
@@ -55,7 +59,8 @@ class Fused(Backend):
         lowered = self.recordings.of(call, found)
         if lowered.refusal is not None:
             return lowered.refusal
-        return Seen(call, lowered, found.tensors, found.places)
+        self.remembered.note(call, found, lowered)
+        return Seen(call, lowered, found.tensors)
 
     def accept(self, call: Call) -> FusedRun | str:
         seen = self.look(call)

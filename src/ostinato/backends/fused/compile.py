@@ -35,7 +35,7 @@ NOT_IN_CODE = (
     "__init__.py", "again.py", "backend.py", "dense.py", "emit.py", "execute.py", "frame.py",
     "frames.py", "functions.py", "identity.py", "interpret.py", "ir.py", "nests.py", "outside.py",
     "parallel.py", "pool.py", "program.py", "recipe.py", "record.py", "report.py", "reverse.py",
-    "rows.py", "script.py", "stream.py", "views.py", "watch.py",
+    "same.py", "script.py", "stream.py", "views.py", "watch.py",
 )  # fmt: skip
 """Sources that only make texts, or only run them: the text says all about them."""
 

@@ -93,5 +93,6 @@ def matmul(a: Tensor, w: Tensor, out: Tensor, *, accumulate: bool = False) -> Te
     start = into if accumulate else None
     multiply(script, left, Ref("packed"), into, size, kind, threads, start)
     blocks = {"a": a, "w": w, "out": out, "packed": packed}
-    script.finish().run({name: block.data_ptr() for name, block in blocks.items()})
+    ready = script.finish()
+    ready.run([blocks[str(name)].data_ptr() for name in ready.blocks])
     return out

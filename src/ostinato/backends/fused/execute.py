@@ -112,27 +112,38 @@ def pull_again(
 def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
     """Run forward over all steps."""
     recipe, rows = job.recipe, job.rows
-    frame = recipe.frame((rows, parallel.num_threads()), frame_forward)
+    frame = recipe.frame((rows.layout, parallel.num_threads()), frame_forward)
     blocks = memory(job, tensors)
     dtype = recipe.dtype
-    for _, place in recipe.forward.outputs:
+    for i, (output, place) in enumerate(recipe.forward.outputs):
         role = place.buffer.role
-        if role not in blocks:
+        if not rows.dense:
+            size = (job.steps, job.batch, *output.value.shape)
+            blocks["ys", i] = torch.empty(size, dtype=dtype, device="cpu")
+        elif role not in blocks:
             length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
             blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype, device="cpu")
     for carry in recipe.moving:
         size = (job.batch, *carry.after.shape)
         blocks["final", carry.index] = torch.empty(size, dtype=dtype, device="cpu")
-    return Kept(frame, blocks, run(frame, blocks))
+    return Kept(frame, blocks, run(job, frame, blocks))
 
 
-def run(frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
+def run(job: Job, frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
     """Run a frame's script; gives the memory that lasts."""
+    rows = job.rows
     lasting = lasting or Lease(frame.lasting)
     arena = Lease(frame.arena)
-    addresses: dict[object, int] = {name: block.data_ptr() for name, block in blocks.items()}
-    addresses["lasting"], addresses["arena"] = lasting.address, arena.address
-    frame.script.run(addresses)
+    own = {
+        "lasting": lasting.address, "arena": arena.address, "tables": rows.tables.data_ptr(),
+        "records": rows.num_records, "steps": rows.num_steps,
+    }  # fmt: skip
+    frame.script.run(
+        [
+            own[name] if type(name) is str else blocks[name].data_ptr()  # pyright: ignore
+            for name in frame.script.blocks
+        ]
+    )
     return lasting
 
 
@@ -143,7 +154,7 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
     dtype, given = recipe.dtype, job.draws
     blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
     for i, x in enumerate(xs):
-        blocks["x", i] = records(dense(x, dtype), rows)
+        blocks["x", i] = dense(x, dtype)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
         size = (rows.num_records, *draw.shape)
@@ -160,11 +171,6 @@ def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
     return t.detach().resolve_neg().to(dtype).contiguous()
 
 
-def records(x: Tensor, rows: Rows) -> Tensor:
-    """x [T, B, ...] as one row for each record."""
-    return x if rows.order is None else x.flatten(0, 1)[rows.order]
-
-
 def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
     """ys, then the last state of every row of the batch, for each state that moves."""
     finals = (blocks["final", carry.index] for carry in job.recipe.moving)
@@ -173,12 +179,15 @@ def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
 
 def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
-    rows = job.rows
+    rows, outs = job.rows, job.recipe.forward.outputs
+    if not rows.dense:
+        return [blocks["ys", i] for i in range(len(outs))]
     found: list[Tensor] = []
     given: set[Place] = set()
-    for output, place in job.recipe.forward.outputs:
+    for output, place in outs:
         block, width = blocks[place.buffer.role], output.value.size
-        first = rows.records if place.buffer.role[0] == "after" else 0
+        reverse = rows.layout.reverse
+        first = rows.num_rows if place.buffer.role[0] == "after" and not reverse else 0
         part = block[first : first + rows.num_records]
         if width != block.shape[1]:
             part = part[:, place.offset : place.offset + width]
@@ -190,12 +199,8 @@ def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
 
 
 def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
-    """Records as [T, B, ...], zeros at masked steps; a tensor of its own, no view."""
+    """Records of dense rows as [T, B, ...]; a tensor of its own, no view."""
     size = (job.steps, job.batch, *features)
-    if job.rows.order is not None:
-        full = records.new_zeros(job.steps * job.batch, records.shape[1])
-        full[job.rows.order] = records
-        return full.view(size)
     # autograd forbids changes in place of a view that a Function gave; this shares memory only
     return records.new_empty(0).set_(
         records.untyped_storage(), records.storage_offset(), size, contiguous(size)
@@ -206,31 +211,36 @@ def pull(
     job: Job, kept: Kept, grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """The gradients of xs, starts and params."""
-    recipe, rows = job.recipe, job.rows
+    recipe, rows, dtype = job.recipe, job.rows, job.recipe.dtype
     back = recipe.backward
     assert back is not None
     count = len(recipe.forward.outputs)
     lasts = {c.index: g for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None}
-    request = Request(job.split(wanted), frozenset(lasts), kept.frame)
-    frame = recipe.frame((rows, parallel.num_threads(), request), frame_backward)
+    xs_wanted, starts_wanted, params_wanted = job.split(wanted)
+    request = Request(starts_wanted, params_wanted, tuple(lasts), kept.frame)
+    frame = recipe.frame((rows.layout, parallel.num_threads(), request), frame_backward)
     blocks = dict(kept.blocks)
     for i, (output, _) in enumerate(recipe.forward.outputs):
         blocks["dy", i] = output_gradient(job, grads[i], output.value.size)
     for index, last in lasts.items():
         blocks["dlast", index] = carried(job, last)
-    for _, place in back.outputs:
-        size = (rows.num_records, place.buffer.width)
-        blocks[place.buffer.role] = torch.empty(size, dtype=recipe.dtype, device="cpu")
+    for output, place in back.outputs:
+        role, width = place.buffer.role, place.buffer.width
+        if not rows.dense:
+            role, width = ("dx", output.index), output.value.size
+        blocks[role] = torch.empty(job.steps * job.batch, width, dtype=dtype, device="cpu")
     for block in frame.script.blocks:
         if isinstance(block, tuple) and block[0] == "grad":
             blocks[block] = torch.empty_like(blocks["param", block[1]])
-    xs_wanted, starts_wanted, params_wanted = job.split(wanted)
     for carry, want in zip(back.program.carries, starts_wanted, strict=True):
         if want:
             shape = (rows.num_rows, *carry.before.shape)
-            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype, device="cpu")
-    run(frame, blocks, kept.lasting)
-    dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
+            blocks["dstart", carry.index] = torch.empty(shape, dtype=dtype, device="cpu")
+    run(job, frame, blocks, kept.lasting)
+    dxs = {
+        o.index: shaped(job, blocks[p.buffer.role if rows.dense else ("dx", o.index)], o.value.shape)
+        for o, p in back.outputs
+    }
     return [
         *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],
         *[
@@ -242,10 +252,11 @@ def pull(
 
 
 def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:
-    """The gradient of an output, one row for each record."""
+    """The gradient of an output, for all steps."""
     if dy is None:
-        return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype, device="cpu")
-    return records(dense(dy, job.recipe.dtype), job.rows)
+        size = (job.steps * job.batch, width)
+        return torch.zeros(size, dtype=job.recipe.dtype, device="cpu")
+    return dense(dy, job.recipe.dtype)
 
 
 def carried(job: Job, last: Tensor) -> Tensor:

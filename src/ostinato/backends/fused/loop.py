@@ -10,6 +10,8 @@ from ostinato.backends.fused.compile import compile_text
 TEXT = "from ostinato.backends.fused.loop_code import run_loop\n"
 CODE = 13
 """Numbers an instruction."""
+HEAD = 8
+"""Numbers before the addresses of blocks in what a script is run with."""
 SPARE = 16
 """Numbers between the addresses of one shard and the next: two threads never share a cache line."""
 

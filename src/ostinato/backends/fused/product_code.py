@@ -161,12 +161,14 @@ def take(counter: Whole) -> Whole:
 def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
     """Parts of a product or of packing, for as many threads as come; see `dense`."""
     _, b, (data,) = define(module, f"product_share_{kind}", 1)
-    shares, row_step, column_step, *numbers = read(data, 16)[1:]
+    _, row_step, column_step, *numbers = read(data, 16)[1:]
     a, a_row, a_column, packed, c, c_row, start, start_row, *sizes = numbers
     rows, columns, depth, accumulate = sizes
+    # of the rows that there are, which may be fewer than those that the steps were chosen for
+    row_shares = rows.up(row_step)
+    shares = row_shares * columns.up(column_step)
     with count(0, shares):
         share = take(data)
-        row_shares = rows.up(row_step)
         column, row = share // row_shares * column_step, share % row_shares * row_step
         with b.if_then(share.test("<", shares)):
             size = SIZES[kind]

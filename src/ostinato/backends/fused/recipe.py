@@ -63,9 +63,7 @@ class Recipe:
         return [c for c in self.forward.program.carries if not c.held]
 
     def frame(self, key: tuple[Any, ...], make: Callable[..., Frame]) -> Frame:
-        """The frame for (rows, threads, ...), kept for the next call of the same size."""
-        if not key[0].dense:
-            return make(self, *key)
+        """The frame for (layout, threads, ...), kept for the next call of the same sizes."""
         found = self.frames.get(key)
         if found is None:
             found = self.frames[key] = make(self, *key)

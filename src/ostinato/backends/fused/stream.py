@@ -18,6 +18,7 @@ from ostinato import _tree
 from ostinato.backends.call import Call, in_transform
 from ostinato.backends.fused.backend import Fused, Seen
 from ostinato.backends.fused.execute import dense
+from ostinato.backends.fused.identity import identify
 from ostinato.backends.fused.listing import WORDS, Listing, runner
 from ostinato.backends.fused.passes.plan import Plan
 from ostinato.backends.fused.recipe import Recipe
@@ -43,7 +44,7 @@ class Stream:
         lowered = seen.lowered
         assert lowered.outside is not None
         self.cell, self.outside = call.cell, lowered.outside
-        self.tensors, self.found_at = seen.tensors, seen.places
+        self.tensors, self.found_at = seen.tensors, identify(call).places
         self.shape, self.dtype = call.xs.shape[1:], call.xs.dtype
         # what is written to in any mode must not be made in inference mode
         with torch.inference_mode(False), torch.no_grad():
