@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
-from ostinato.backends.call import in_autocast, initial_state
+from ostinato.backends.call import first_parameter, in_autocast, initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
@@ -17,6 +17,11 @@ from ostinato.typing import State, Tree
 
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
+    if type(xs) is Tensor and xs.dim() == 3 and cell.input_size == xs.shape[2]:
+        # the usual case first; what is wrong with others is said below
+        parameter = first_parameter(cell, Tensor.is_floating_point)
+        if parameter is None or (parameter.dtype is xs.dtype and parameter.device == xs.device):
+            return xs.shape[0], xs.shape[1]
     num_steps, batch_size = sizes("xs", xs)
     if isinstance(xs, Tensor):
         _features(cell, xs)
@@ -67,7 +72,7 @@ def _features(cell: Cell, xs: Tensor) -> None:
 
 
 def _dtype_and_device(cell: Cell, path: str, sample: Tensor) -> None:
-    parameter = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    parameter = first_parameter(cell, Tensor.is_floating_point)
     if parameter is None:
         return
     if parameter.device != sample.device:

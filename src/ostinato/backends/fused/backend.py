@@ -140,7 +140,10 @@ def refuse_context(call: Call) -> str | None:
 
 def refuse_leaves(call: Call) -> str | None:
     """Why tensors of this kind cannot be compiled for."""
+    batch = call.batch_size
     for leaf in (*call.x_leaves, *call.state_leaves):
+        if type(leaf) is Tensor and leaf.dtype is torch.float32 and leaf.is_cpu:
+            continue
         if leaf.device.type != "cpu":
             return f"needs CPU tensors, got {leaf.device}"
         if leaf.dtype not in KINDS and leaf.dtype != torch.bool:
@@ -149,8 +152,8 @@ def refuse_leaves(call: Call) -> str | None:
             return f"computes in float32 and float64, got {leaf.dtype}{hint}"
         if type(leaf) not in PLAIN_TENSORS:
             return f"takes plain tensors, got {type(leaf).__name__}"
-    if call.batch_size == 0:
+    if batch == 0:
         return "a batch without rows"
-    if any(leaf.shape[0] != call.batch_size for leaf in call.state_leaves):
+    if any(leaf.shape[0] != batch for leaf in call.state_leaves):
         return "a leaf of the state that rows share"
     return None

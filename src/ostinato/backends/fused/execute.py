@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ Blocks = dict[Role, Tensor]
 """The memory of a run, by the names that its script has for it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
     """One call: what to run, over which rows, and how many tensors of each sort come with it."""
 
@@ -116,10 +117,12 @@ def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
     blocks = memory(job, tensors)
     dtype = recipe.dtype
     for i, (output, place) in enumerate(recipe.forward.outputs):
-        role = place.buffer.role
-        if not rows.dense:
+        role, whole = place.buffer.role, output.value.size == place.buffer.width
+        if not rows.dense or (whole and role[0] == "y" and role not in blocks):
             size = (job.steps, job.batch, *output.value.shape)
             blocks["ys", i] = torch.empty(size, dtype=dtype, device="cpu")
+            if rows.dense:
+                blocks[role] = blocks["ys", i]
         elif role not in blocks:
             length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
             blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype, device="cpu")
@@ -131,19 +134,10 @@ def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
 
 def run(job: Job, frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
     """Run a frame's script; gives the memory that lasts."""
-    rows = job.rows
     lasting = lasting or Lease(frame.lasting)
     arena = Lease(frame.arena)
-    own = {
-        "lasting": lasting.address, "arena": arena.address, "tables": rows.tables.data_ptr(),
-        "records": rows.num_records, "steps": rows.num_steps,
-    }  # fmt: skip
-    frame.script.run(
-        [
-            own[name] if type(name) is str else blocks[name].data_ptr()  # pyright: ignore
-            for name in frame.script.blocks
-        ]
-    )
+    given = [blocks[role].data_ptr() for role in frame.given]
+    frame.script.run((lasting.address, arena.address, *job.rows.numbers, *given))
     return lasting
 
 
@@ -173,37 +167,38 @@ def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
 
 def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
     """ys, then the last state of every row of the batch, for each state that moves."""
-    finals = (blocks["final", carry.index] for carry in job.recipe.moving)
+    finals = [blocks["final", carry.index] for carry in job.recipe.moving]
     return (*outputs(job, blocks), *finals)
 
 
 def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
-    rows, outs = job.rows, job.recipe.forward.outputs
-    if not rows.dense:
-        return [blocks["ys", i] for i in range(len(outs))]
     found: list[Tensor] = []
     given: set[Place] = set()
-    for output, place in outs:
-        block, width = blocks[place.buffer.role], output.value.size
-        reverse = rows.layout.reverse
-        first = rows.num_rows if place.buffer.role[0] == "after" and not reverse else 0
-        part = block[first : first + rows.num_records]
-        if width != block.shape[1]:
-            part = part[:, place.offset : place.offset + width]
-        ys = shaped(job, part, output.value.shape)
+    for i, (output, place) in enumerate(job.recipe.forward.outputs):
+        own = blocks.get(("ys", i))
+        if own is not None:
+            found.append(own)
+            continue
+        ys = part_of(job, blocks[place.buffer.role], place, output.value.shape)
         # the same values twice are two tensors: who changes one in place means that one
         found.append(ys.clone() if place in given else ys)
         given.add(place)
     return found
 
 
-def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
-    """Records of dense rows as [T, B, ...]; a tensor of its own, no view."""
-    size = (job.steps, job.batch, *features)
+def part_of(job: Job, block: Tensor, place: Place, features: tuple[int, ...]) -> Tensor:
+    """Records of dense rows that are part of a block, as [T, B, ...]; of its own, no view."""
+    rows = job.rows
+    width, full = math.prod(features), block.shape[1]
+    # states have the starts before or behind them
+    first = rows.num_rows if place.buffer.role[0] == "after" and not rows.layout.reverse else 0
+    size, steps = (job.steps, job.batch, *features), contiguous(features)
+    strides = (job.batch * full, full, *steps)
+    start = first * full + (place.offset if width != full else 0)
     # autograd forbids changes in place of a view that a Function gave; this shares memory only
-    return records.new_empty(0).set_(
-        records.untyped_storage(), records.storage_offset(), size, contiguous(size)
+    return torch.empty(0, dtype=block.dtype, device="cpu").set_(
+        block.untyped_storage(), block.storage_offset() + start, size, strides
     )
 
 
@@ -215,32 +210,28 @@ def pull(
     back = recipe.backward
     assert back is not None
     count = len(recipe.forward.outputs)
-    lasts = {c.index: g for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None}
     xs_wanted, starts_wanted, params_wanted = job.split(wanted)
-    request = Request(starts_wanted, params_wanted, tuple(lasts), kept.frame)
-    frame = recipe.frame((rows.layout, parallel.num_threads(), request), frame_backward)
+    lasts = [c.index for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None]
+    frame = back_frame(job, kept, (starts_wanted, params_wanted, tuple(lasts)))
     blocks = dict(kept.blocks)
     for i, (output, _) in enumerate(recipe.forward.outputs):
         blocks["dy", i] = output_gradient(job, grads[i], output.value.size)
-    for index, last in lasts.items():
-        blocks["dlast", index] = carried(job, last)
+    for carry, last in zip(recipe.moving, grads[count:], strict=True):
+        if last is not None:
+            blocks["dlast", carry.index] = carried(job, last)
+    dxs: dict[int, Tensor] = {}
     for output, place in back.outputs:
-        role, width = place.buffer.role, place.buffer.width
-        if not rows.dense:
-            role, width = ("dx", output.index), output.value.size
-        blocks[role] = torch.empty(job.steps * job.batch, width, dtype=dtype, device="cpu")
-    for block in frame.script.blocks:
-        if isinstance(block, tuple) and block[0] == "grad":
-            blocks[block] = torch.empty_like(blocks["param", block[1]])
+        size = (job.steps, job.batch, *output.value.shape)
+        role = place.buffer.role if rows.dense else ("dx", output.index)
+        dxs[output.index] = blocks[role] = torch.empty(size, dtype=dtype, device="cpu")
+    for role in frame.given:
+        if role[0] == "grad":
+            blocks[role] = torch.empty_like(blocks["param", role[1]])
     for carry, want in zip(back.program.carries, starts_wanted, strict=True):
         if want:
             shape = (rows.num_rows, *carry.before.shape)
             blocks["dstart", carry.index] = torch.empty(shape, dtype=dtype, device="cpu")
     run(job, frame, blocks, kept.lasting)
-    dxs = {
-        o.index: shaped(job, blocks[p.buffer.role if rows.dense else ("dx", o.index)], o.value.shape)
-        for o, p in back.outputs
-    }
     return [
         *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],
         *[
@@ -249,6 +240,20 @@ def pull(
         ],
         *[blocks["grad", i] if want else None for i, want in enumerate(params_wanted)],
     ]
+
+
+Asked = tuple[tuple[bool, ...], tuple[bool, ...], tuple[int, ...]]
+
+
+def back_frame(job: Job, kept: Kept, asked: Asked) -> Frame:
+    """The frame of the way back: from whose last states, to which starts and params."""
+    key = parallel.num_threads(), *asked
+    found = kept.frame.backward.get(key)
+    if found is None:
+        request = Request(*asked, kept.frame)
+        found = frame_backward(job.recipe, job.rows.layout, key[0], request)
+        kept.frame.backward[key] = found
+    return found
 
 
 def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:

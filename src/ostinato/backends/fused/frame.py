@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ LINE = 64
 SPLIT = 1 << 18
 """Bytes from which several threads copy."""
 Role = tuple[str, int]
+OWN_BLOCKS = ("lasting", "arena", "tables", "records", "steps")
+"""Memory of a run, the tables of its rows, and how many records and steps they have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +41,16 @@ class Frame:
     """A plan that is ready to run over some rows."""
 
     script: Ready
+    given: tuple[Role, ...]
+    """The blocks that a call brings, after those that every run has (`OWN_BLOCKS`)."""
     arena: int
     """Bytes that it needs while it runs."""
     lasting: int
     """Bytes that it leaves for the backward."""
     homes: dict[Role, Ref]
     """Where each role of the plan lies."""
+    backward: dict[Any, Frame] = field(default_factory=dict[Any, Any])
+    """Of a forward frame: those of its way back, by what is wanted of it."""
 
 
 @dataclass
@@ -68,9 +75,10 @@ class Framing:
         return SIZES[self.kind]
 
     def finish(self) -> Frame:
-        return Frame(
-            self.script.finish(), self.sizes["arena"], self.sizes["lasting"], dict(self.homes)
-        )
+        script = self.script.finish(OWN_BLOCKS)
+        given = script.blocks[len(OWN_BLOCKS) :]
+        sizes = self.sizes["arena"], self.sizes["lasting"]
+        return Frame(script, given, *sizes, dict(self.homes))  # pyright: ignore[reportArgumentType]
 
     def room(self, numbers: int, block: str = "arena") -> Ref:
         """Memory for so many numbers."""

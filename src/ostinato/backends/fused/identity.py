@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.backends.call import Call, hooked
+from ostinato.backends.call import Call, Memo, hooked
 from ostinato.backends.fused.code_names import FIXED, Attributes, Facts, facts_of, is_trusted
 from ostinato.typing import Tree
 
@@ -163,6 +163,8 @@ class Identity:
 
     def content(self, kind: type, value: Any) -> Any:
         """What is in an object, as far as a step may read it."""
+        if kind is Memo:
+            return kind
         for kinds, read in READERS:
             if isinstance(value, kinds):
                 return kind, tuple(read(self, value))

@@ -16,7 +16,8 @@ SIZES = 64
 free: dict[int, list[Tensor]] = {}
 """Blocks by their bytes; the size that was given back last is the last. Each step on it is one of
 the interpreter's, so it needs no lock: what two threads do at once may lose a block to the system,
-but never gives it twice."""
+but never gives it twice. Nor is it gone through but by its keys, of which a list is made without
+the collector, whose work may give blocks back."""
 
 
 class Lease:
@@ -62,7 +63,7 @@ def give(block: Tensor) -> None:
     blocks = free.pop(n, [])
     blocks.append(block)
     free[n] = blocks
-    if sum([n * len(blocks) for n, blocks in list(free.items())]) > LIMIT or len(free) > SIZES:
+    if sum([n * len(free.get(n, ())) for n in list(free)]) > LIMIT or len(free) > SIZES:
         trim()
 
 
@@ -71,7 +72,8 @@ def trim() -> None:
     for n in list(free)[:-SIZES]:
         free.pop(n, None)
     surplus = sum(n for _, n in sizes()) - LIMIT
-    for n, blocks in list(free.items()):
+    for n in list(free):
+        blocks = free.get(n, [])
         while surplus > 0 and blocks:
             del blocks[:1]
             surplus -= n
@@ -86,4 +88,4 @@ def release() -> None:
 
 def sizes() -> list[tuple[int, int]]:
     """Address and bytes of what lies ready."""
-    return [(block.data_ptr(), n) for n, blocks in list(free.items()) for block in list(blocks)]
+    return [(block.data_ptr(), n) for n in list(free) for block in list(free.get(n, ()))]

@@ -78,6 +78,11 @@ class Rows:
     tables: Tensor
     """int64, laid out as the layout says."""
 
+    @cached_property
+    def numbers(self) -> tuple[int, int, int]:
+        """What a script is told of them: where the tables lie, records, steps."""
+        return self.tables.data_ptr(), self.num_records, self.num_steps
+
     @property
     def num_rows(self) -> int:
         return self.layout.num_rows

@@ -15,7 +15,15 @@ from dataclasses import dataclass, fields
 from llvmlite import ir
 
 from ostinato.backends.fused.rows import (
-    AFTER, BEFORE, CARRY, CARRY_AFTER, CLOCKS, COUNT, RECORD, ROW, SHARD,
+    AFTER,
+    BEFORE,
+    CARRY,
+    CARRY_AFTER,
+    CLOCKS,
+    COUNT,
+    RECORD,
+    ROW,
+    SHARD,
 )  # fmt: skip
 from ostinato.backends.fused.whole import INT64, Whole, choose, count, define
 
@@ -135,7 +143,9 @@ class Filling:
             self.longer[missing] = self.now.add(0, number)
         self.now[0] = 0
         with count(0, given.shards) as k:
-            self.bounds[k] = self.now.add(0, (given.num_rows - k + given.shards - 1) // given.shards)
+            self.bounds[k] = self.now.add(
+                0, (given.num_rows - k + given.shards - 1) // given.shards
+            )
         Array(given.clocks).clear(given.steps * given.shards * CLOCKS)
         with count(0, given.num_rows) as r:
             rank = self.longer.add(given.steps - self.length[r], 1)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.modules import module as module_file
@@ -22,13 +21,10 @@ from ostinato.backends.fused.identity import FIXED, NUMBERS, OWN, TEXT, Identity
 LIMIT = 256
 """Cells that are remembered, the newest."""
 GROUPS = ("_parameters", "_buffers", "_modules")
-CONTAINERS = (dict, list)
-"""What may hold values as an attribute; names are read too, so they are to be plain as well."""
 GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(NamedTuple):
     """The names in a dict and the addresses of what they stand for; of a list, addresses."""
 
     names: list[Any]
@@ -69,9 +65,11 @@ class Same:
 
     def hold(self, value: Any) -> None:
         """Note an attribute, and what is in it."""
-        if type(value) in CONTAINERS:
+        if type(value) is list or (
+            type(value) is dict and all(type(name) is str for name in value)
+        ):
             self.containers.append((value, entries(value)))
-            self.held += (*value, *value.values()) if isinstance(value, dict) else value
+            self.held += value.values() if isinstance(value, dict) else value
         elif not isinstance(value, (Tensor, nn.Module)):
             self.held.append(value)
 
@@ -84,24 +82,32 @@ class Same:
     def tensors(self) -> list[Tensor] | None:
         """The tensors of the identity as they are now; None where something is not as it was."""
         values: list[Any] = []
-        for reference, kind, attributes, groups in self.modules:
+        for reference, kind, (names, addresses), groups in self.modules:
             module = reference()
             if type(module) is not kind:
                 return None
             own = module.__dict__
-            if not attributes.hold(own) or any([own[name] for name in HOOKS]):
+            if list(own) != names or list(map(id, own.values())) != addresses:
                 return None
-            for name, group in groups:
-                if not group.hold(own[name]):
+            for name in HOOKS:
+                if own[name]:
                     return None
-            values += tensors_in(own)
+            for name, (names, addresses) in groups:
+                held = own[name]
+                if (held or names) and (
+                    list(held) != names or list(map(id, held.values())) != addresses
+                ):
+                    return None
+            values += own["_parameters"].values()
+            values += own["_buffers"].values()
         for value, content in self.containers:
             if not content.hold(value):
                 return None
         found = [values[place] for place in self.places]
-        if [(type(t), t.shape, t.dtype) for t in found] != self.forms:
-            return None
-        hooks = any([getattr(module_file, name) for name in GLOBAL_HOOKS])
+        for t, (kind, shape, dtype) in zip(found, self.forms, strict=True):
+            if type(t) is not kind or t.dtype is not dtype or t.shape != shape:
+                return None
+        hooks = any(getattr(module_file, name) for name in GLOBAL_HOOKS)
         return found if not hooks and self.code_holds() else None
 
     def code_holds(self) -> bool:

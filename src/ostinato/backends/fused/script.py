@@ -129,14 +129,14 @@ class Script:
         table = self.table(to, at, row_bytes, rows, columns, int(accumulate))
         self.call(functions()[f"sum_{kind}"], table)
 
-    def finish(self) -> Ready:
-        """The script, to be run as often as wanted."""
+    def finish(self, first: tuple[str, ...] = ()) -> Ready:
+        """The script, to be run as often as wanted; its addresses begin with those of `first`."""
         start = len(self.words)
         listed: list[int | Ref] = [len(self.calls)]
         for function, table, shares in self.calls:
             listed += [function, Ref(OWN, table), shares]
         self.table(*listed)
-        number: dict[object, int] = {OWN: 0}
+        number: dict[object, int] = {name: i for i, name in enumerate((OWN, *first))}
         spots = [(at, number.setdefault(b, len(number)), *rest) for at, b, *rest in self.spots]
         return Ready(
             np.array(self.words, np.int64),
