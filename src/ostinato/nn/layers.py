@@ -182,11 +182,11 @@ class Layers(OverTime):
 
     def _run(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
         """xs [T, B, I] and leaves [L*D, B, ...] to ys [T, B, D*R] and leaves [L*D, B, ...]."""
-        if lengths is not None:
+        if lengths is not None and self.residual:
             mask, lengths = sequence_check.mask(None, lengths, xs.shape[0], xs.shape[1], xs.device)
             assert mask is not None
             # a skip carries the padding past the cells
-            xs = _padding.zero_masked(xs, mask) if self.residual else xs
+            xs = _padding.zero_masked(xs, mask)
         cells = self._filled()
         before = self._before(cells, hx, xs)
         after: list[State] = []

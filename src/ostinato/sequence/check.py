@@ -15,6 +15,10 @@ from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, 
 from ostinato.typing import State, Tree
 
 
+FEW = 512
+"""Numbers that Python compares in less time than torch takes to begin."""
+
+
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
     if type(xs) is Tensor and xs.dim() == 3 and cell.input_size == xs.shape[2]:
@@ -157,14 +161,23 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         )
     # torch computes with no other unsigned numbers than uint8
     lengths = lengths.long()
-    if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
+    low, high = bounds(lengths) if batch_size else (0, 0)
+    if low < 0 or high > num_steps:
         raise ArgumentError(
             "lengths",
             wanted=f"numbers from 0 to T={num_steps}",
-            got=f"{int(lengths.min())} to {int(lengths.max())}",
+            got=f"{low} to {high}",
             remedy="Pad xs to the longest row.",
         )
     return lengths
+
+
+def bounds(numbers: Tensor) -> tuple[int, int]:
+    """The smallest and the largest number."""
+    if numbers.numel() > FEW:
+        return int(numbers.min()), int(numbers.max())
+    listed = numbers.tolist()
+    return min(listed), max(listed)
 
 
 def flags(
