@@ -14,7 +14,6 @@ from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
-
 FEW = 512
 """Numbers that Python compares in less time than torch takes to begin."""
 

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ostinato.backends.fused.machine import host, target_machine
+from ostinato.backends.fused.machine import depth_block, host, row_block, target_machine
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -159,7 +159,9 @@ def fingerprint() -> str:
             continue
         sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     versions = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "torch")]
-    return "\n".join((sys.platform, platform.machine(), *host(), *versions, sources.hexdigest()))
+    sizes = f"blocks {depth_block()} {row_block()}"
+    kept = (sys.platform, platform.machine(), *host(), sizes, *versions)
+    return "\n".join((*kept, sources.hexdigest()))
 
 
 def cache_directory() -> Path:

@@ -304,6 +304,11 @@ class Framing:
         for index in sorted(needed - begun):
             self.clear_grad(index)
 
+    @cached_property
+    def gather_room(self) -> Ref:
+        """Room to gather rows in, for one product at a time."""
+        return self.room(dense.gather_size(self.threads))
+
     def clear_grad(self, index: int) -> None:
         self.script.clear(Ref(("grad", index)), int(np.prod(self.shapes[index])) * self.size)
 
@@ -331,5 +336,8 @@ class Framing:
         to = Matrix(out, shape[-1])
         size = (first[1], second[1], records)
         start = to if gram.param in begun else None
-        dense.multiply(self.script, left.transposed, packed, to, size, self.kind, threads, start)
+        dense.multiply(
+            self.script, left.transposed, packed, to, size, self.kind, threads, start,
+            self.gather_room,
+        )  # fmt: skip
         begun.add(gram.param)
