@@ -175,7 +175,7 @@ def bounds(numbers: Tensor) -> tuple[int, int]:
     """The smallest and the largest number."""
     if numbers.numel() > FEW:
         return int(numbers.min()), int(numbers.max())
-    listed = numbers.tolist()
+    listed: list[int] = numbers.tolist()
     return min(listed), max(listed)
 
 

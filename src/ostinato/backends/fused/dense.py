@@ -55,8 +55,8 @@ def multiply(
     """c [rows, columns] = a [rows, depth] times what is packed, added to start where there is one.
 
     ``size`` is (rows, columns, depth). Strides of a may be any; columns of c and start lie side by
-    side. The start may be c itself, or one row for all. With ``room`` for `gather_size` numbers, the
-    rows of an a that is read as its transpose are gathered first, block by block.
+    side. The start may be c itself, or one row for all. With ``room`` for `gather_size` numbers,
+    the rows of an a that is read as its transpose are gathered first, block by block.
     """
     begin = start or c
     rows, columns, depth = size
