@@ -16,6 +16,7 @@ from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
 from ostinato.data import write_json
 from ostinato.runs import Job
+from ostinato.runs.job import settle_threads
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
@@ -33,6 +34,7 @@ def train_run(
 
     Exits with 128 + the signal's number where a signal stopped it, as shells do.
     """
+    settings = with_threads(run, task, settings)
     title = f"{run.folder}: {job.describe(task)}"
     say(title, as_json=as_json)
     report = choose_report(str(run.folder), as_json=as_json)
@@ -49,6 +51,16 @@ def train_run(
             _say_stopped(run, solver, as_json)
             raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
         _conclude(run, job, solver, as_json)
+
+
+def with_threads(run: Run, task: Task, settings: TrainSettings) -> TrainSettings:
+    """The settings with a number of threads, which the run keeps when it is resumed."""
+    settled = settle_threads(settings, task)
+    if settled != settings:
+        config = run.read_config()
+        config["train"] |= {"threads": settled.threads}
+        run.write_config(config)
+    return settled
 
 
 def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:
