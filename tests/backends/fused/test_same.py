@@ -177,3 +177,11 @@ def test_training_mode_is_seen_by_a_drop_in():
     torch.manual_seed(0)
     assert not torch.equal(lstm.train()(xs)[0], first)
     assert torch.equal(lstm.eval()(xs)[0], first)
+
+
+def test_the_state_of_a_drop_in_may_be_detached_in_place():
+    lstm, xs = ostinato.nn.LSTM(3, 5), torch.randn(4, 2, 3)
+    _, hx = lstm(xs)
+    for leaf in hx:
+        leaf.detach_()
+    lstm(xs, hx)[0].sum().backward()
