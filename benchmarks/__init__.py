@@ -9,7 +9,8 @@ nothing and only writes the page. Peers that are not installed are left out, and
 A part is a file with a `Part` in it: a function that measures rows (dicts that JSON can keep), one
 that shows them as Markdown, and perhaps one that draws them. To add one, write the file, and name
 it in `parts.PARTS`, which the command line, the page and the test read. Its figures go through
-`benchmarks/results/NAME.json` and nowhere else.
+`benchmarks/results/CPU/NAME.json` and nowhere else, in a folder for each kind of CPU; the page has
+a table for each.
 
 `product.py` and `fit_maths.py` stand apart: tools for who works on the compiler.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,6 +18,12 @@ def describe() -> str:
         f"{versions}, Python {platform.python_version()}; {platform.system()}; "
         f"{processor()}, cores: {os.cpu_count()}, threads: {torch.get_num_threads()}"
     )
+
+
+def kind() -> str:
+    """The kind of CPU as the name of a folder, such as ``intel-xeon-avx512f``."""
+    named = re.sub(r"\((R|TM)\)|\bProcessor\b|\bCPU\b|@.*(?= )", " ", processor())
+    return "-".join(re.findall(r"[a-z0-9.]+", named.lower()))
 
 
 def installed(package: str) -> str:

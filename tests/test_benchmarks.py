@@ -20,7 +20,7 @@ import pytest
 import torch
 
 import ostinato
-from benchmarks import child, page
+from benchmarks import child, environment, page
 from benchmarks.cells import CELLS
 from benchmarks.contestants import LAYERS, Layer, check_agreement, loop
 from benchmarks.markdown import mean_and_worst, milliseconds, table, times
@@ -84,8 +84,37 @@ def test_the_page_of_the_docs_is_made_of_the_results() -> None:
     if not page.known(places, PARTS):
         pytest.skip("no results are kept: python -m benchmarks writes them")
     assert places.page.read_text() == page.text(places, PARTS)
-    for part, _ in page.known(places, PARTS):
-        assert places.picture(part).exists() == (part.draw is not None)
+    for one in page.known(places, PARTS):
+        assert places.picture(one.part, one.kind).exists() == (one.part.draw is not None)
+
+
+def test_each_kind_of_cpu_has_a_table_of_its_own(tmp_path: Path) -> None:
+    part = Part(
+        "some", "Some", "About.", lambda effort: [], lambda rows: [f"| {rows[0]['x']} |", ""]
+    )
+    places = page.Places(tmp_path / "results", tmp_path / "page.md")
+    for kind, number in (("amd", 1), ("intel", 2)):
+        place = places.result(part, kind)
+        place.parent.mkdir(parents=True)
+        found = {"environment": f"a CPU of {kind}", "seconds": 3, "rows": [{"x": number}]}
+        place.write_text(json.dumps(found))
+    text = page.text(places, (part,))
+    assert text.index("a CPU of amd") < text.index("| 1 |") < text.index("a CPU of intel")
+    assert text.index("a CPU of intel") < text.index("| 2 |")
+    assert text.count("## Some") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("Intel(R) Xeon(R) Processor avx512f", "intel-xeon-avx512f"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz avx512f", "intel-xeon-avx512f"),
+        ("AMD EPYC avx512f", "amd-epyc-avx512f"),
+    ],
+)
+def test_a_kind_of_cpu_is_a_folder(monkeypatch: pytest.MonkeyPatch, name: str, wanted: str) -> None:
+    monkeypatch.setattr(environment, "processor", lambda: name)
+    assert environment.kind() == wanted
 
 
 def test_every_part_of_a_file_is_in_the_list() -> None:

@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+# before anything imports torch
+import ostinato._before_torch  # noqa: F401
 from ostinato import cells, errors, init, nn
 from ostinato.backends import backend
 from ostinato.cell import Cell, Lift, as_cell

@@ -14,6 +14,7 @@ from ostinato.cli.options import check_training, settled, with_settings, without
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, note, say
 from ostinato.cli.train_supervised import check_source, config_of, finished, panels
+from ostinato.cli.training import with_threads
 from ostinato.data import BatchSettings
 from ostinato.data.settings import Settings
 from ostinato.runs import JOBS
@@ -107,7 +108,7 @@ def _train(
     assert isinstance(task, SupervisedTask)
     run.write_config({**config, "source": task.problem.summary, SECTION: dict(task.problem.read)})
     comparison.say_once(task.problem.said, as_json=as_json)
-    settings = TrainSettings(**config["train"])
+    settings = with_threads(run, task, TrainSettings(**config["train"]))
     title = f"{contestant.name}, seed {seed}"
     if not as_json:
         say(title)

@@ -131,9 +131,11 @@ def _options(settings: Settings, panel: str) -> Iterator[inspect.Parameter]:
             metavar="|".join(choices) if choices else None,
             show_default=default is not None,
         )
+        # a word or a number: its settings tell them apart
+        kind = str if types[field.name] == str | int else types[field.name]
         yield inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=Annotated[types[field.name], option],
+            annotation=Annotated[kind, option],
         )

@@ -15,7 +15,7 @@ from ostinato.cli.follow import lead
 from ostinato.cli.page import leave_page, note_command
 from ostinato.cli.screen import choose_report, say
 from ostinato.runs import Job
-from ostinato.runs.job import use_of
+from ostinato.runs.job import settle_threads, use_of
 from ostinato.train import Run, Solver, Task, TrainSettings
 from ostinato.train.report import duration
 
@@ -36,6 +36,7 @@ def train_run(
 
     Exits with 128 + the signal's number where a signal stopped it, as shells do.
     """
+    settings = with_threads(run, task, settings)
     title = f"{run.folder}: {job.describe(task)}"
     say(title, as_json=as_json)
     report = choose_report(str(run.folder), as_json=as_json)
@@ -54,6 +55,16 @@ def train_run(
             _say_stopped(run, solver, as_json)
             raise typer.Exit(128 + (solver.interrupted or signal.SIGINT))
         _conclude(run, job, solver, as_json)
+
+
+def with_threads(run: Run, task: Task, settings: TrainSettings) -> TrainSettings:
+    """The settings with a number of threads, which the run keeps when it is resumed."""
+    settled = settle_threads(settings, task)
+    if settled != settings:
+        config = run.read_config()
+        config["train"] |= {"threads": settled.threads}
+        run.write_config(config)
+    return settled
 
 
 def _say_stopped(run: Run, solver: Solver, as_json: bool) -> None:

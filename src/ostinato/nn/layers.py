@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
 from ostinato.backends import operator
-from ostinato.backends.call import initial_state
+from ostinato.backends.call import Memo, initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import steps
 from ostinato.cell import Cell, OverTime, as_cell
@@ -21,7 +21,7 @@ from ostinato.combine.dropout import Held
 from ostinato.errors import ArgumentError
 from ostinato.nn import check, form, options, wrap
 from ostinato.nn.qconfig import qconfig
-from ostinato.nn.template import filled, take_tensors, template
+from ostinato.nn.template import Kept, filled, take_tensors, template
 from ostinato.sequence import check as sequence_check
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import State
@@ -92,6 +92,7 @@ class Layers(OverTime):
             as_cell(make(n, self.hidden_size)) for n in widths for _ in range(self._directions)
         ]
         self._form = wrap.common_form(cells)
+        self._memo = Memo()
         self._cell_name = type(cells[0]).__name__
         self._templates: tuple[nn.Module, ...] = ()
         self._names: list[list[str]] = []
@@ -120,8 +121,14 @@ class Layers(OverTime):
 
     def _filled(self) -> list[Cell]:
         """The cells with the tensors of this moment: layer by layer, forward before backward."""
-        held = partial(getattr, self)
-        return [cast("Cell", filled(t, held, self.training)) for t in self._templates]
+        memo = self._memo
+        kept = memo.found()
+        if kept is None or not kept.hold(self):
+            held = partial(getattr, self)
+            cells = [filled(t, held, self.training) for t in self._templates]
+            kept = Kept(self._templates, cells, self.training)
+            memo.note(kept if kept.lasting else None)
+        return cast("list[Cell]", kept.cells)
 
     def forward(
         self,
@@ -196,11 +203,11 @@ class Layers(OverTime):
     @closed
     def _run_all(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
         """All layers in all directions."""
-        if lengths is not None:
+        if lengths is not None and self.residual:
             mask, lengths = sequence_check.mask(None, lengths, xs.shape[0], xs.shape[1], xs.device)
             assert mask is not None
             # a skip carries the padding past the cells
-            xs = _padding.zero_masked(xs, mask) if self.residual else xs
+            xs = _padding.zero_masked(xs, mask)
         cells = self._filled()
         before = self._before(cells, hx, xs)
         after: list[State] = []
@@ -214,7 +221,7 @@ class Layers(OverTime):
             xs = xs + ys if self.residual and xs.shape == ys.shape else ys
         if xs is ys and self._directions == 1 and xs.requires_grad and not self.output_is_kept:
             xs = xs.clone()
-        return xs, _tree.map(lambda *leaves: torch.stack(leaves), *after)
+        return xs, stacked(after)
 
     def _before(self, cells: list[Cell], hx: State, xs: Tensor) -> list[State]:
         """The state of each cell before its first step; None for its initial state."""
@@ -292,3 +299,14 @@ class Layers(OverTime):
         said += [f"{k}={getattr(self, k)}" for k, v in default.items() if getattr(self, k) != v]
         said += [f"cell={self._cell_name}"] if self._own_cell else []
         return ", ".join(said)
+
+
+def stacked(states: list[State]) -> State:
+    """The states of all cells as one, with leaves [L*D, B, ...]."""
+    first = states[0]
+    if isinstance(first, Tensor):
+        return torch.stack(states)
+    if type(first) is tuple and all(isinstance(leaf, Tensor) for leaf in first):
+        # the usual case, without a walk through trees
+        return tuple([torch.stack(leaves) for leaves in zip(*states, strict=True)])
+    return _tree.map(lambda *leaves: torch.stack(leaves), *states)

@@ -4,15 +4,17 @@ A template is a cell with, in the place of each parameter and buffer, the name o
 tensor that belongs there. A call fills its templates with whatever the drop-in holds under these
 names at that moment: parameters, what `torch.func.functional_call` put there, or what a
 parametrization computes. Nothing is written to a template, so that threads may share it, and
-copying or pickling a drop-in copies each tensor once.
+copying or pickling a drop-in copies each tensor once. The cells of the last call are kept, and
+taken again where they are what would be made (`Kept`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato.errors import ArgumentError
 
@@ -95,3 +97,53 @@ def copied(
     attributes.update(vars(module))
     attributes.update(_parameters=parameters, _buffers=buffers, _modules=children)
     return twin
+
+
+class Kept:
+    """Cells that were filled, with all that says whether they are still what a call would make."""
+
+    def __init__(
+        self, templates: Sequence[nn.Module], cells: Sequence[nn.Module], training: bool
+    ) -> None:
+        self.cells, self.training = cells, training
+        places = [place for one in templates for place in held_names(one)]
+        self.names = [place[key] for place, key in places]
+        """Of the drop-in's tensors."""
+        # what is put into a cell lies where its template has a name
+        filled = [place for one in cells for place in held_names(one)]
+        self.tensors: list[Tensor] = [place[key] for place, key in filled]
+        self.entries = [
+            (own, list(own), list(own.values()))
+            for module in (*templates, *cells)
+            for inner in module.modules()
+            for own in (vars(inner), inner._parameters, inner._buffers, inner._modules)
+        ]
+
+    @property
+    def lasting(self) -> bool:
+        """Whether nothing is kept alive that a call has computed."""
+        return all(t.grad_fn is None for t in self.tensors)
+
+    def hold(self, owner: nn.Module) -> bool:
+        """Whether filling the templates anew would make the same cells."""
+        if owner.training is not self.training:
+            return False
+        own = owner._parameters
+        for name, tensor in zip(self.names, self.tensors, strict=True):
+            if own.get(name) is not tensor and getattr(owner, name, None) is not tensor:
+                return False
+        for held, names, values in self.entries:
+            if (held or names) and (
+                list(held) != names or not all(map(is_, held.values(), values))
+            ):
+                return False
+        return True
+
+
+def held_names(module: nn.Module) -> Iterator[tuple[dict[str, Any], str]]:
+    """Where a template has the names of tensors, and a cell the tensors: ``place[key]``."""
+    for inner in module.modules():
+        for place in (inner._parameters, inner._buffers):
+            for key, value in place.items():
+                if value is not None:
+                    yield place, key

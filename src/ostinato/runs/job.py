@@ -72,9 +72,36 @@ def set_up(settings: TrainSettings) -> None:
 
     They depend on both: an orthogonal matrix has other last digits with another number of threads.
     """
-    # a step of a small model is shorter than what two threads wait for each other on a busy machine
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads if isinstance(settings.threads, int) else 1)
     seed_everything(settings.seed)
+
+
+WORK = 1e9
+"""Operations of a step on numbers that keep one thread busy for longer than threads wait for each
+other: some ten milliseconds."""
+
+
+def settle_threads(settings: TrainSettings, task: Task) -> TrainSettings:
+    """The settings with a number of threads, which then are torch's.
+
+    ``auto`` becomes as many as are of use: one for every `WORK` of a training step, up to the
+    cores that this process has.
+    """
+    if not isinstance(settings.threads, int):
+        cores = num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        number = max(1, min(cores, int(work_of(task) / WORK)))
+        settings = settings.replace(threads=number)
+    assert isinstance(settings.threads, int)
+    torch.set_num_threads(settings.threads)
+    return settings
+
+
+def work_of(task: Task) -> float:
+    """Operations of a training step: each number of a matrix is used six times for each unit."""
+    tables = (nn.Embedding, nn.EmbeddingBag)
+    read = {id(p) for m in task.model.modules() if isinstance(m, tables) for p in m.parameters()}
+    matrices = (p for p in task.model.parameters() if p.dim() > 1 and id(p) not in read)
+    return 6.0 * task.batch_units * sum(p.numel() for p in matrices)
 
 
 def num_cores() -> int:

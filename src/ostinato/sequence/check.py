@@ -8,14 +8,22 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
-from ostinato.backends.call import in_autocast, initial_state
+from ostinato.backends.call import first_parameter, in_autocast, initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
 from ostinato.typing import State, Tree
 
+FEW = 512
+"""Numbers that Python compares in less time than torch takes to begin."""
+
 
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
+    if type(xs) is Tensor and xs.dim() == 3 and cell.input_size == xs.shape[2]:
+        # the usual case first; what is wrong with others is said below
+        parameter = first_parameter(cell, Tensor.is_floating_point)
+        if parameter is None or (parameter.dtype is xs.dtype and parameter.device == xs.device):
+            return xs.shape[0], xs.shape[1]
     num_steps, batch_size = sizes("xs", xs)
     if isinstance(xs, Tensor) or cell.input_size is not None:
         _features(cell, xs)
@@ -67,7 +75,7 @@ def _features(cell: Cell, xs: Tree) -> None:
 
 
 def _dtype_and_device(cell: Cell, path: str, sample: Tensor) -> None:
-    parameter = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    parameter = first_parameter(cell, Tensor.is_floating_point)
     if parameter is None:
         return
     if parameter.device != sample.device:
@@ -139,14 +147,24 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         torch._assert_async(
             right, "lengths: wanted numbers from 0 to T. Pad xs to the longest row."
         )
-    elif batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
+        return lengths
+    low, high = bounds(lengths) if batch_size else (0, 0)
+    if low < 0 or high > num_steps:
         raise ArgumentError(
             "lengths",
             wanted=f"numbers from 0 to T={num_steps}",
-            got=f"{int(lengths.min())} to {int(lengths.max())}",
+            got=f"{low} to {high}",
             remedy="Pad xs to the longest row.",
         )
     return lengths
+
+
+def bounds(numbers: Tensor) -> tuple[int, int]:
+    """The smallest and the largest number."""
+    if numbers.numel() > FEW:
+        return int(numbers.min()), int(numbers.max())
+    listed: list[int] = numbers.tolist()
+    return min(listed), max(listed)
 
 
 def flags(

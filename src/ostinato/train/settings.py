@@ -66,13 +66,27 @@ class TrainSettings(Settings):
     log_every: int = setting(1, "Steps between lines of metrics.jsonl.", least=1)
     tensorboard: bool = setting(False, "Write files for TensorBoard in the run's directory too.")
     seed: int = setting(0, "Seed of all that is random.", least=0)
-    threads: int = setting(
-        1,
-        "CPU threads. One is steadiest for small models; large ones gain from more.",
+    threads: str | int = setting(
+        "auto",
+        "CPU threads; auto takes as many as are of use for the model and the batches, on the cores "
+        "that there are. A run keeps its number.",
         least=1,
         bound=1024,
     )
     device: str = setting("auto", "cpu, cuda, cuda:1, ...; auto takes a GPU where there is one.")
+
+    def __post_init__(self) -> None:
+        threads = self.threads
+        if isinstance(threads, str) and threads != "auto":
+            if not threads.isdecimal():
+                raise ArgumentError(
+                    "threads",
+                    wanted='"auto" or a whole number of at least 1',
+                    got=repr(threads),
+                    remedy="auto takes as many as are of use.",
+                )
+            object.__setattr__(self, "threads", int(threads))
+        super().__post_init__()
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Updates in the whole run."""

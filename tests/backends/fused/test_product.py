@@ -162,7 +162,7 @@ def test_dense(dtype, threads, accumulate, monkeypatch):
 
 def test_tiles_fit_the_registers():
     for rows in range(1, tile.max_rows() + 1):
-        assert rows * tile.max_panels(rows) <= max(tile.room(), 8)
+        assert rows * tile.max_panels(rows) <= max(machine.panel_rows(), 8)
     arity = {"product_f4": 9}
     assembly = build.assembly(product.TEXT, arity)
     loops = [block for block in re.split(r"\n(?=\.LBB)", assembly) if "vfmadd" in block]
@@ -177,11 +177,10 @@ def test_tiles_of_another_machine(monkeypatch):
     cached = (machine.target_machine, compile.fingerprint, product.address, product.compiled)
     monkeypatch.setattr(machine, "host", lambda: AVX2)
     monkeypatch.setattr(compile, "host", lambda: AVX2)
-    monkeypatch.setattr(tile, "host", lambda: AVX2)
     for found in cached:
         found.cache_clear()
     try:
-        assert tile.room() == 6
+        assert machine.panel_rows() == 6
         test_product_in_padded_rows(145, 600, "f4", 1)
         test_strides_of_a_and_rows_without_padding(26, 33, "f8")
         arity = {"product_f4": 9}
@@ -189,3 +188,45 @@ def test_tiles_of_another_machine(monkeypatch):
     finally:
         for found in cached:
             found.cache_clear()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("rows", "columns", "depth"), [(1, 96, 700), (31, 130, 1100), (800, 97, 40)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gathered_rows_give_the_same_bits(dtype, rows, columns, depth, threads):
+    """D^T A, whose rows are gathered, against the product of a copy with rows as they are."""
+    random = torch.Generator().manual_seed(rows)
+    d = torch.randn(depth, rows, generator=random, dtype=dtype)
+    a = torch.randn(depth, columns, generator=random, dtype=dtype)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        made = dense.matmul(d.t(), a.t(), torch.full((rows, columns), torch.nan, dtype=dtype))
+        torch.set_num_threads(1)
+        copied = d.t().contiguous()
+        wanted = dense.matmul(copied, a.t(), torch.empty(rows, columns, dtype=dtype))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(made, wanted)
+    torch.testing.assert_close(made, copied @ a, rtol=1e-4, atol=1e-3)
+
+
+def test_caches_are_read_or_assumed(tmp_path, monkeypatch):
+    sizes = [("index0", "Data", 1, "48K"), ("index1", "Instruction", 1, "32K")]
+    for name, kind, level, size in [*sizes, ("index2", "Unified", 2, "2048K")]:
+        place = tmp_path / name
+        place.mkdir()
+        for file, text in (("type", kind), ("level", str(level)), ("size", size)):
+            (place / file).write_text(f"{text}\n")
+    monkeypatch.setattr(machine, "CACHES", tmp_path)
+    assert (machine.cache.__wrapped__(1), machine.cache.__wrapped__(2)) == (48 << 10, 2 << 20)
+    monkeypatch.setattr(machine, "CACHES", tmp_path / "none")
+    assert machine.cache.__wrapped__(2) == machine.UNKNOWN[2]
+
+
+def test_blocks_suit_all_tiles():
+    assert machine.row_block() % tile.usual_rows() == 0
+    assert machine.row_block() >= tile.few_rows() >= tile.max_rows()
+    assert machine.depth_block() * 64 <= machine.cache(1)

@@ -17,6 +17,7 @@ from ostinato.backends.fused.recordings import Recordings, Seen
 from ostinato.backends.fused.run.frame_calls import run_call
 from ostinato.backends.fused.run.recipe import Recipe
 from ostinato.backends.fused.trace.identity import PLAIN_TENSORS, identify
+from ostinato.backends.fused.trace.same import Remembered
 from ostinato.cell import Lift
 from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
@@ -30,12 +31,16 @@ class Fused(Backend):
 
     def __init__(self) -> None:
         self.recordings = Recordings()
+        self.remembered = Remembered()
 
     def look(self, call: Call) -> Seen | str:
         """What a call's cell has been recorded as, or why it cannot be compiled."""
         reason = refuse_context(call) or refuse_leaves(call)
         if reason is not None:
             return reason
+        known = self.remembered.find(call)
+        if known is not None:
+            return Seen(call, *known)
         found = identify(call)
         if found.hooked is not None:
             return f"{type(found.hooked).__name__} has hooks, which a compiled loop would not call"
@@ -44,7 +49,8 @@ class Fused(Backend):
         lowered = self.recordings.of(call, found)
         if lowered.refusal is not None:
             return lowered.refusal
-        return Seen(call, lowered, found.tensors, found.places)
+        self.remembered.note(call, found, lowered)
+        return Seen(call, lowered, found.tensors)
 
     def accept(self, call: Call) -> FusedRun | str:
         seen = self.look(call)
@@ -126,7 +132,10 @@ def refuse_context(call: Call) -> str | None:
 
 def refuse_leaves(call: Call) -> str | None:
     """Why tensors of this kind cannot be compiled for."""
+    batch = call.batch_size
     for leaf in (*call.x_leaves, *call.state_leaves):
+        if type(leaf) is Tensor and leaf.dtype is torch.float32 and leaf.is_cpu:
+            continue
         if leaf.device.type != "cpu":
             return f"needs CPU tensors, got {leaf.device}"
         if leaf.dtype not in KINDS and leaf.dtype != torch.bool:
@@ -135,8 +144,8 @@ def refuse_leaves(call: Call) -> str | None:
             return f"computes in float32 and float64, got {leaf.dtype}{hint}"
         if type(leaf) not in PLAIN_TENSORS:
             return f"takes plain tensors, got {type(leaf).__name__}"
-    if call.batch_size == 0:
+    if batch == 0:
         return "a batch without rows"
-    if any(leaf.shape[0] != call.batch_size for leaf in call.state_leaves):
+    if any(leaf.shape[0] != batch for leaf in call.state_leaves):
         return "a leaf of the state that rows share"
     return None

@@ -47,13 +47,22 @@ class Lowered:
     """The parts of the key that the step itself changes, where that is why it is refused."""
     recipes: dict[Wanted | None, Recipe | str] = field(default_factory=dict[Any, Any])
     """By whose gradients are wanted; or why there is none."""
+    known: dict[tuple[bool, ...], Recipe | str] = field(default_factory=dict[Any, Any])
+    """The same, by what wants gradients."""
 
     def recipe(self, call: Call, params: Sequence[Tensor]) -> Recipe | str:
         """The plans and kernels for the gradients of a call, made and tried on first use."""
-        wanted = wanted_of(call, params)
-        if wanted not in self.recipes:
-            self.recipes[wanted] = self.make(call, wanted)
-        return self.recipes[wanted]
+        asked = (
+            torch.is_grad_enabled(),
+            call.initial is not None and any(t.requires_grad for t in _tree.leaves(call.initial)),
+            *[t.requires_grad for t in (*call.x_leaves, *call.state_leaves, *params)],
+        )  # fmt: skip
+        if asked not in self.known:
+            wanted = wanted_of(call, params)
+            if wanted not in self.recipes:
+                self.recipes[wanted] = self.make(call, wanted)
+            self.known[asked] = self.recipes[wanted]
+        return self.known[asked]
 
     def make(self, call: Call, wanted: Wanted | None) -> Recipe | str:
         """A recipe that has given the numbers of the eager loop; else why not."""
@@ -71,12 +80,11 @@ class Lowered:
 
 @dataclass
 class Seen:
-    """A call with the recording of its cell, and where the cell's tensors were found."""
+    """A call with the recording of its cell, and the cell's tensors."""
 
     call: Call
     lowered: Lowered
     tensors: list[Tensor]
-    places: list[tuple[Any, Any]]
 
 
 class Recordings:

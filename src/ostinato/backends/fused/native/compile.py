@@ -19,7 +19,10 @@ from pathlib import Path
 
 from ostinato.backends.fused.native.disk import cache_directory, is_safe, read, trim, write
 from ostinato.backends.fused.native.source.abi import KERNEL
-from ostinato.backends.fused.native.source.machine import host, target_machine
+from ostinato.backends.fused.native.source.machine import (
+    host,
+    target_machine,
+)
 
 RECENT = 256
 """Texts of kernels whose code stays in memory, the newest, whoever uses it."""

@@ -15,10 +15,13 @@ from ostinato.backends.fused.native import parallel
 from ostinato.backends.fused.native.product import address, packed_size, padded
 from ostinato.backends.fused.native.script import Ref, Script
 from ostinato.backends.fused.native.source.abi import PANEL
+from ostinato.backends.fused.native.source.machine import depth_block, row_block
 
 KINDS = {torch.float32: "f4", torch.float64: "f8"}
 SHARES = 4
 """Shares a thread, so that one which another process holds up delays the others little."""
+WIDE = 96
+"""Columns of a product from which it pays to gather the rows of a first."""
 SMALL = 500_000
 """Multiplications that one thread does in the time of starting others."""
 
@@ -48,29 +51,37 @@ def pack(
 
 def multiply(
     script: Script, a: Matrix, packed: Ref, c: Matrix, size: tuple[int, int, int], kind: str,
-    threads: int, start: Matrix | None = None,
+    threads: int, start: Matrix | None = None, room: Ref | None = None,
 ) -> None:  # fmt: skip
     """c [rows, columns] = a [rows, depth] times what is packed, added to start where there is one.
 
     ``size`` is (rows, columns, depth). Strides of a may be any; columns of c and start lie side by
-    side. The start may be c itself, or one row for all.
+    side. The start may be c itself, or one row for all. With ``room`` for `gather_size` numbers,
+    the rows of an a that is read as its transpose are gathered first, block by block.
     """
     begin = start or c
     rows, columns, depth = size
+    gathered = room is not None and a.row == 1 and a.column != 1 and columns >= WIDE
     if rows * columns * depth <= SMALL:
         threads = 1
     row_step, column_step = rows, padded(columns, kind)
     if rows >= columns:
         # a multiple of the rows of all tiles
-        row_step = share(rows, 12, threads)
+        row_step = share(rows, 24, threads)
     else:
         column_step = share(columns, PANEL[kind], threads)
     shares = -(-rows // row_step) * -(-columns // column_step)
     table = script.table(
         0, shares, row_step, column_step, a.at, a.row, a.column, packed, c.at, c.row, begin.at,
-        begin.row, rows, columns, depth, int(start is not None),
+        begin.row, rows, columns, depth, int(start is not None), 0,
+        room if gathered and room is not None else 0,
     )  # fmt: skip
     script.call(address("product_share", kind), table, shares)
+
+
+def gather_size(threads: int) -> int:
+    """The numbers that `multiply` needs room for, to gather the rows of a."""
+    return threads * depth_block() * row_block()
 
 
 def share(length: int, unit: int, threads: int) -> int:
@@ -90,9 +101,11 @@ def matmul(a: Tensor, w: Tensor, out: Tensor, *, accumulate: bool = False) -> Te
     script = Script()
     pack(script, Matrix(Ref("w"), *w.stride()), Ref("packed"), columns, depth, kind, threads)
     size = (rows, columns, depth)
+    room = a.new_empty(gather_size(threads))
     left, into = Matrix(Ref("a"), *a.stride()), Matrix(Ref("out"), *out.stride())
     start = into if accumulate else None
-    multiply(script, left, Ref("packed"), into, size, kind, threads, start)
-    blocks = {"a": a, "w": w, "out": out, "packed": packed}
-    script.finish().run({name: block.data_ptr() for name, block in blocks.items()})
+    multiply(script, left, Ref("packed"), into, size, kind, threads, start, Ref("room"))
+    blocks = {"a": a, "w": w, "out": out, "packed": packed, "room": room}
+    ready = script.finish()
+    ready.run([blocks[str(name)].data_ptr() for name in ready.blocks])
     return out

@@ -54,9 +54,9 @@ def run(function: int, data: int, shares: int) -> None:
 
 
 @functools.cache
-def callable_at(function: int) -> Any:
-    """A C function as a callable that lets go of the interpreter's lock."""
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(function)
+def callable_at(function: int, arguments: int = 1) -> Any:
+    """A C function of int64 as a callable that lets go of the interpreter's lock."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(function)
 
 
 @functools.cache

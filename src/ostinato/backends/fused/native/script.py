@@ -3,12 +3,14 @@
 A call is a C function of one address, that of a table of int64 among which are addresses of
 memory. A `Ref` stands for such an address while the script is written: so many bytes from the
 start of a block, which has its place in memory only when the script runs. Running it then takes
-one addition over all addresses and one call from Python, whatever the number of stages.
+one call from Python, whatever the number of stages: compiled code copies the numbers, adds the
+places of the blocks, and makes the calls.
 
 The functions beside the time loop (`loop`) and products (`dense`)::
 
     copy   [0, shares, step, to, to_row, at, at_row, index, rows, bytes]: rows in order, or those
-           of an int64 index; strides count bytes, at_row 0 repeats one row
+           of an int64 index, where -1 stands for zeros; strides count bytes, at_row 0 repeats one
+           row
     clear  [at, bytes]: zeros
     sum    [to, at, row_bytes, rows, columns, accumulate]: the sum of rows
 """
@@ -17,16 +19,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ostinato.backends.fused.native import parallel
 from ostinato.backends.fused.native.compile import compile_text
+from ostinato.backends.fused.native.source.abi import HEAD
 
 TEXT = "from ostinato.backends.fused.native.source.script import write_llvm\n"
-NAMES = ("run", "copy", "clear", "sum_f4", "sum_f8")
+NAMES = ("place", "run", "copy", "clear", "sum_f4", "sum_f8")
 OWN = "script"
 """The block that the tables themselves are."""
 
@@ -42,13 +47,29 @@ class Ref:
         return Ref(self.block, self.offset + more)
 
 
+class Amount(int):
+    """A count that is known when the script runs; as a number, the most that it can be."""
+
+    block: str
+    factor: int
+
+    def __new__(cls, most: int, block: str, factor: int = 1) -> Amount:
+        made = super().__new__(cls, most)
+        made.block, made.factor = block, factor
+        return made
+
+    def __mul__(self, by: int) -> Amount:
+        return Amount(int(self) * by, self.block, self.factor * by)
+
+
 @dataclass
 class Script:
     """Tables and calls as they are written; `finish` makes them ready to run."""
 
     words: list[int] = field(default_factory=list[int])
-    spots: list[tuple[int, object, int]] = field(default_factory=list[tuple[int, object, int]])
-    """Where in the words an address stands: of which block, and how far from its start."""
+    spots: list[tuple[int, object, int, int]] = field(default_factory=list[Any])
+    """Where in the words an address or amount stands: of which block, how far from its start, and
+    how many times that block's number."""
     calls: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     """Function, the place of its table, shares."""
     held: list[object] = field(default_factory=list[object])
@@ -59,7 +80,10 @@ class Script:
         at = len(self.words)
         for place, number in enumerate(numbers, at):
             if type(number) is Ref:
-                self.spots.append((place, number.block, number.offset))
+                self.spots.append((place, number.block, number.offset, 1))
+                self.words.append(0)
+            elif type(number) is Amount:
+                self.spots.append((place, number.block, 0, number.factor))
                 self.words.append(0)
             else:
                 self.words.append(number)  # pyright: ignore[reportArgumentType]
@@ -83,8 +107,8 @@ class Script:
         self.calls.append((function, table.offset, shares))
 
     def copy(
-        self, to: Ref, to_row: int, at: Ref, at_row: int, rows: int, size: int, index: int = 0,
-        shares: int = 1,
+        self, to: Ref, to_row: int, at: Ref, at_row: int, rows: int, size: int,
+        index: int | Ref = 0, shares: int = 1,
     ) -> None:  # fmt: skip
         """Copy rows of `size` bytes."""
         if index == 0 and to_row == at_row == size:
@@ -105,21 +129,18 @@ class Script:
         table = self.table(to, at, row_bytes, rows, columns, int(accumulate))
         self.call(functions()[f"sum_{kind}"], table)
 
-    def finish(self) -> Ready:
-        """The script, to be run as often as wanted."""
+    def finish(self, first: tuple[str, ...] = ()) -> Ready:
+        """The script, to be run as often as wanted; its addresses begin with those of `first`."""
         start = len(self.words)
-        listed: list[int | Ref] = [0, 0, len(self.calls)]
+        listed: list[int | Ref] = [len(self.calls)]
         for function, table, shares in self.calls:
             listed += [function, Ref(OWN, table), shares]
         self.table(*listed)
-        number: dict[object, int] = {OWN: 0}
-        spots = [(at, number.setdefault(b, len(number)), offset) for at, b, offset in self.spots]
-        at, which, offsets = np.array(spots, np.int64).reshape(-1, 3).T
+        number: dict[object, int] = {name: i for i, name in enumerate((OWN, *first))}
+        spots = [(at, number.setdefault(b, len(number)), *rest) for at, b, *rest in self.spots]
         return Ready(
             np.array(self.words, np.int64),
-            at,
-            which,
-            offsets,
+            np.array(spots, np.int64),
             tuple(number)[1:],
             start,
             tuple(self.held),
@@ -132,27 +153,38 @@ class Ready:
 
     words: np.ndarray
     spots: np.ndarray
-    which: np.ndarray
-    offsets: np.ndarray
+    """[n, 4]: where in the words a number stands, of which block, what is added, and a factor."""
     blocks: tuple[object, ...]
-    """The blocks whose addresses it must be told."""
+    """The blocks whose addresses it must be told; of an `Amount`, the number."""
     start: int
     """Where among the words the list of calls begins."""
     held: tuple[object, ...]
 
-    def run(self, addresses: Mapping[object, int]) -> None:
-        """Run all calls, with these blocks of memory; which stay where they are meanwhile."""
-        words = self.words.copy()
-        own = words.__array_interface__["data"][0]
-        bases = np.array([own, *[addresses[block] for block in self.blocks]], np.int64)
-        words[self.spots] = bases[self.which] + self.offsets
+    @cached_property
+    def head(self) -> tuple[int, ...]:
+        """What never changes of what compiled code is given: the words, the spots, the calls."""
+        own = HEAD + len(self.blocks)
+        return (
+            self.words.ctypes.data, len(self.words), self.spots.ctypes.data, len(self.spots),
+            8 * self.start, 8 * own,
+        )  # fmt: skip
+
+    @cached_property
+    def room(self) -> type[ctypes.Array[ctypes.c_int64]]:
+        """The head, addresses of blocks, and a copy of the words: what a run is given."""
+        return ctypes.c_int64 * (HEAD + len(self.blocks) + len(self.words))
+
+    def run(self, addresses: Sequence[int]) -> None:
+        """Run all calls, with blocks of memory at these addresses, which stay there meanwhile."""
         threads = parallel.num_threads()
         openmp = openmp_address() if threads > 1 else 0
-        words[self.start], words[self.start + 1] = openmp, threads
+        given = self.room(openmp, threads, *self.head, *addresses)
         if openmp or threads == 1:
-            runner()(own + 8 * self.start)
+            runner("run")(ctypes.addressof(given))
         else:
-            run_calls(words[self.start + 3 :].reshape(-1, 3).tolist())
+            runner("place")(ctypes.addressof(given))
+            words = given[HEAD + len(self.blocks) + self.start :]
+            run_calls(np.array(words[1:]).reshape(-1, 3).tolist())
 
 
 def run_calls(calls: Sequence[Sequence[int]]) -> None:
@@ -161,6 +193,7 @@ def run_calls(calls: Sequence[Sequence[int]]) -> None:
         parallel.run(function, table, shares)
 
 
+@functools.cache
 def openmp_address() -> int:
     """Where OpenMP starts its threads, or 0 where torch has none."""
     openmp = parallel.find_openmp()
@@ -168,9 +201,9 @@ def openmp_address() -> int:
 
 
 @functools.cache
-def runner() -> Callable[[int], None]:
-    """The function that runs a list of calls."""
-    return parallel.callable_at(functions()["run"])
+def runner(name: str) -> Callable[[int], None]:
+    """The function that puts a script's addresses in place, and the one that then runs it."""
+    return parallel.callable_at(functions()[name])
 
 
 @functools.cache

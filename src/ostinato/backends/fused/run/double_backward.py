@@ -31,7 +31,7 @@ def again(job: Any, tensors: tuple[Tensor, ...], draws: list[Tensor]) -> tuple[T
     outputs = [o.value for o in job.recipe.forward.program.outputs]
     found: list[list[Tensor]] = [[] for _ in outputs]
     places: list[Tensor] = []
-    for clock in torch.from_numpy(rows.clocks):
+    for clock in rows.clocks:
         at = ranges(clock[:, ROW], clock[:, COUNT])
         places.append(ranges(clock[:, RECORD], clock[:, COUNT]))
         inputs: dict[Value, Tensor] = {v: x[places[-1]] for v, x in zip(step.xs, flat, strict=True)}

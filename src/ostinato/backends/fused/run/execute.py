@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ Blocks = dict[Role, Tensor]
 """The memory of a run, by the names that its script has for it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
     """One call: what to run, over which rows, and how many tensors of each sort come with it."""
 
@@ -115,19 +116,24 @@ def pull_again(
 def push(job: Job, tensors: tuple[Tensor, ...]) -> Kept:
     """Run forward over all steps."""
     recipe, rows = job.recipe, job.rows
-    frame = recipe.frame((rows, parallel.num_threads()), frame_forward)
+    frame = recipe.frame((rows.layout, parallel.num_threads()), frame_forward)
     blocks = memory(job, tensors)
     dtype = recipe.dtype
-    for _, place in recipe.forward.outputs:
-        role = place.buffer.role
-        if role not in blocks:
+    for i, (output, place) in enumerate(recipe.forward.outputs):
+        role, whole = place.buffer.role, output.value.size == place.buffer.width
+        if not rows.dense or (whole and role[0] == "y" and role not in blocks):
+            size = (job.steps, job.batch, *output.value.shape)
+            blocks["ys", i] = torch.empty(size, dtype=dtype, device="cpu")
+            if rows.dense:
+                blocks[role] = blocks["ys", i]
+        elif role not in blocks:
             length = rows.num_records + (rows.num_rows if role[0] == "after" else 0)
             blocks[role] = torch.empty(length, place.buffer.width, dtype=dtype, device="cpu")
     for carry in recipe.moving:
         size = (job.batch, *carry.after.shape)
         blocks["final", carry.index] = torch.empty(size, dtype=dtype, device="cpu")
     with shown(job, recipe.forward, ""):
-        return Kept(frame, blocks, run(frame, blocks))
+        return Kept(frame, blocks, run(job, frame, blocks))
 
 
 def shown(job: Job, plan: Plan, way: str) -> AbstractContextManager[object]:
@@ -138,13 +144,12 @@ def shown(job: Job, plan: Plan, way: str) -> AbstractContextManager[object]:
     return torch.profiler.record_function(f"ostinato::{job.name}{way}, {count:,} FLOPs")
 
 
-def run(frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
+def run(job: Job, frame: Frame, blocks: Blocks, lasting: Lease | None = None) -> Lease:
     """Run a frame's script; gives the memory that lasts."""
     lasting = lasting or Lease(frame.lasting)
     arena = Lease(frame.arena)
-    addresses: dict[object, int] = {name: block.data_ptr() for name, block in blocks.items()}
-    addresses["lasting"], addresses["arena"] = lasting.address, arena.address
-    frame.script.run(addresses)
+    given = [blocks[role].data_ptr() for role in frame.given]
+    frame.script.run((lasting.address, arena.address, *job.rows.numbers, *given))
     return lasting
 
 
@@ -155,7 +160,7 @@ def memory(job: Job, tensors: tuple[Tensor, ...]) -> Blocks:
     dtype, given = recipe.dtype, job.draws
     blocks: Blocks = {("param", i): dense(p, dtype) for i, p in enumerate(params)}
     for i, x in enumerate(xs):
-        blocks["x", i] = records(dense(x, dtype), rows)
+        blocks["x", i] = dense(x, dtype)
     for i, draw in enumerate(recipe.step.draws):
         make = torch.rand if draw.kind == "rand" else torch.randn
         size = (rows.num_records, *draw.shape)
@@ -172,45 +177,40 @@ def dense(t: Tensor, dtype: torch.dtype) -> Tensor:
     return t.detach().resolve_neg().to(dtype).contiguous()
 
 
-def records(x: Tensor, rows: Rows) -> Tensor:
-    """x [T, B, ...] as one row for each record."""
-    return x if rows.order is None else x.flatten(0, 1)[rows.order]
-
-
 def results(job: Job, blocks: Blocks) -> tuple[Tensor, ...]:
     """ys, then the last state of every row of the batch, for each state that moves."""
-    finals = (blocks["final", carry.index] for carry in job.recipe.moving)
+    finals = [blocks["final", carry.index] for carry in job.recipe.moving]
     return (*outputs(job, blocks), *finals)
 
 
 def outputs(job: Job, blocks: Blocks) -> list[Tensor]:
     """ys [T, B, ...], of the shapes that a step gives."""
-    rows = job.rows
     found: list[Tensor] = []
     given: set[Place] = set()
-    for output, place in job.recipe.forward.outputs:
-        block, width = blocks[place.buffer.role], output.value.size
-        first = rows.records if place.buffer.role[0] == "after" else 0
-        part = block[first : first + rows.num_records]
-        if width != block.shape[1]:
-            part = part[:, place.offset : place.offset + width]
-        ys = shaped(job, part, output.value.shape)
+    for i, (output, place) in enumerate(job.recipe.forward.outputs):
+        own = blocks.get(("ys", i))
+        if own is not None:
+            found.append(own)
+            continue
+        ys = part_of(job, blocks[place.buffer.role], place, output.value.shape)
         # the same values twice are two tensors: who changes one in place means that one
         found.append(ys.clone() if place in given else ys)
         given.add(place)
     return found
 
 
-def shaped(job: Job, records: Tensor, features: tuple[int, ...]) -> Tensor:
-    """Records as [T, B, ...], zeros at masked steps; a tensor of its own, no view."""
-    size = (job.steps, job.batch, *features)
-    if job.rows.order is not None:
-        full = records.new_zeros(job.steps * job.batch, records.shape[1])
-        full[job.rows.order] = records
-        return full.view(size)
+def part_of(job: Job, block: Tensor, place: Place, features: tuple[int, ...]) -> Tensor:
+    """Records of dense rows that are part of a block, as [T, B, ...]; of its own, no view."""
+    rows = job.rows
+    width, full = math.prod(features), block.shape[1]
+    # states have the starts before or behind them
+    first = rows.num_rows if place.buffer.role[0] == "after" and not rows.layout.reverse else 0
+    size, steps = (job.steps, job.batch, *features), contiguous(features)
+    strides = (job.batch * full, full, *steps)
+    start = first * full + (place.offset if width != full else 0)
     # autograd forbids changes in place of a view that a Function gave; this shares memory only
-    return records.new_empty(0).set_(
-        records.untyped_storage(), records.storage_offset(), size, contiguous(size)
+    return torch.empty(0, dtype=block.dtype, device="cpu").set_(
+        block.untyped_storage(), block.storage_offset() + start, size, strides
     )
 
 
@@ -218,32 +218,33 @@ def pull(
     job: Job, kept: Kept, grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """The gradients of xs, starts and params."""
-    recipe, rows = job.recipe, job.rows
+    recipe, rows, dtype = job.recipe, job.rows, job.recipe.dtype
     back = recipe.backward
     assert back is not None
     count = len(recipe.forward.outputs)
-    lasts = {c.index: g for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None}
-    request = Request(job.split(wanted), frozenset(lasts), kept.frame)
-    frame = recipe.frame((rows, parallel.num_threads(), request), frame_backward)
+    xs_wanted, starts_wanted, params_wanted = job.split(wanted)
+    lasts = [c.index for c, g in zip(recipe.moving, grads[count:], strict=True) if g is not None]
+    frame = back_frame(job, kept, (starts_wanted, params_wanted, tuple(lasts)))
     blocks = dict(kept.blocks)
     for i, (output, _) in enumerate(recipe.forward.outputs):
         blocks["dy", i] = output_gradient(job, grads[i], output.value.size)
-    for index, last in lasts.items():
-        blocks["dlast", index] = carried(job, last)
-    for _, place in back.outputs:
-        size = (rows.num_records, place.buffer.width)
-        blocks[place.buffer.role] = torch.empty(size, dtype=recipe.dtype, device="cpu")
-    for block in frame.script.blocks:
-        if isinstance(block, tuple) and block[0] == "grad":
-            blocks[block] = torch.empty_like(blocks["param", block[1]])
-    xs_wanted, starts_wanted, params_wanted = job.split(wanted)
+    for carry, last in zip(recipe.moving, grads[count:], strict=True):
+        if last is not None:
+            blocks["dlast", carry.index] = carried(job, last)
+    dxs: dict[int, Tensor] = {}
+    for output, place in back.outputs:
+        size = (job.steps, job.batch, *output.value.shape)
+        role = place.buffer.role if rows.dense else ("dx", output.index)
+        dxs[output.index] = blocks[role] = torch.empty(size, dtype=dtype, device="cpu")
+    for role in frame.given:
+        if role[0] == "grad":
+            blocks[role] = torch.empty_like(blocks["param", role[1]])
     for carry, want in zip(back.program.carries, starts_wanted, strict=True):
         if want:
             shape = (rows.num_rows, *carry.before.shape)
-            blocks["dstart", carry.index] = torch.empty(shape, dtype=recipe.dtype, device="cpu")
+            blocks["dstart", carry.index] = torch.empty(shape, dtype=dtype, device="cpu")
     with shown(job, back, " backward"):
-        run(frame, blocks, kept.lasting)
-    dxs = {o.index: shaped(job, blocks[p.buffer.role], o.value.shape) for o, p in back.outputs}
+        run(job, frame, blocks, kept.lasting)
     return [
         *[dxs.get(i) if want else None for i, want in enumerate(xs_wanted)],
         *[
@@ -254,11 +255,26 @@ def pull(
     ]
 
 
+Asked = tuple[tuple[bool, ...], tuple[bool, ...], tuple[int, ...]]
+
+
+def back_frame(job: Job, kept: Kept, asked: Asked) -> Frame:
+    """The frame of the way back: from whose last states, to which starts and params."""
+    key = parallel.num_threads(), *asked
+    found = kept.frame.backward.get(key)
+    if found is None:
+        request = Request(*asked, kept.frame)
+        found = frame_backward(job.recipe, job.rows.layout, key[0], request)
+        kept.frame.backward[key] = found
+    return found
+
+
 def output_gradient(job: Job, dy: Tensor | None, width: int) -> Tensor:
-    """The gradient of an output, one row for each record."""
+    """The gradient of an output, for all steps."""
     if dy is None:
-        return torch.zeros(job.rows.num_records, width, dtype=job.recipe.dtype, device="cpu")
-    return records(dense(dy, job.recipe.dtype), job.rows)
+        size = (job.steps * job.batch, width)
+        return torch.zeros(size, dtype=job.recipe.dtype, device="cpu")
+    return dense(dy, job.recipe.dtype)
 
 
 def carried(job: Job, last: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import torch
 
 from ostinato.backends.fused.ir.program import Gram
 from ostinato.backends.fused.native import dense, product
 from ostinato.backends.fused.native.dense import Matrix
 from ostinato.backends.fused.native.loop import loop_address
-from ostinato.backends.fused.native.script import Ready, Ref, Script
+from ostinato.backends.fused.native.script import Amount, Ready, Ref, Script
 from ostinato.backends.fused.native.source.abi import (
     AFTER,
     BEFORE,
@@ -32,7 +32,7 @@ from ostinato.backends.fused.native.source.abi import (
     SPARE,
 )
 from ostinato.backends.fused.passes.plan import Buffer, Kernel, Multiply, Place, Plan, Stage
-from ostinato.backends.fused.run.rows import Rows
+from ostinato.backends.fused.run.rows import Layout
 
 ROW_COUNTERS = {
     "record": RECORD, "before": BEFORE, "after": AFTER, "row": ROW, "carry": CARRY,
@@ -44,6 +44,8 @@ LINE = 64
 SPLIT = 1 << 18
 """Bytes from which several threads copy."""
 Role = tuple[str, int]
+OWN_BLOCKS = ("lasting", "arena", "tables", "records", "steps")
+"""Memory of a run, the tables of its rows, and how many records and steps they have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,16 @@ class Frame:
     """A plan that is ready to run over some rows."""
 
     script: Ready
+    given: tuple[Role, ...]
+    """The blocks that a call brings, after those that every run has (`OWN_BLOCKS`)."""
     arena: int
     """Bytes that it needs while it runs."""
     lasting: int
     """Bytes that it leaves for the backward."""
     homes: dict[Role, Ref]
     """Where each role of the plan lies."""
+    backward: dict[Any, Frame] = field(default_factory=dict[Any, Any])
+    """Of a forward frame: those of its way back, by what is wanted of it."""
 
 
 @dataclass
@@ -68,7 +74,7 @@ class Framing:
     kernels: dict[str, int]
     shapes: list[tuple[int, ...]]
     """Of the params."""
-    rows: Rows
+    rows: Layout
     threads: int
     homes: dict[Role, Ref] = field(default_factory=dict[Role, Ref])
     script: Script = field(default_factory=Script)
@@ -81,10 +87,10 @@ class Framing:
         return SIZES[self.kind]
 
     def finish(self) -> Frame:
-        self.script.held.append(self.rows)
-        return Frame(
-            self.script.finish(), self.sizes["arena"], self.sizes["lasting"], dict(self.homes)
-        )
+        script = self.script.finish(OWN_BLOCKS)
+        given = script.blocks[len(OWN_BLOCKS) :]
+        sizes = self.sizes["arena"], self.sizes["lasting"]
+        return Frame(script, given, *sizes, dict(self.homes))  # pyright: ignore[reportArgumentType]
 
     def room(self, numbers: int, block: str = "arena") -> Ref:
         """Memory for so many numbers."""
@@ -104,13 +110,45 @@ class Framing:
 
     @cached_property
     def lengths(self) -> dict[str, int]:
-        """The rows of buffers by what places them."""
+        """The rows of buffers by what places them, at most."""
         rows = self.rows
+        states = rows.num_rows + int(self.num_records)
         return {
-            "record": rows.num_records, "row": rows.num_rows, "shard": rows.shards, "fixed": 1,
+            "record": int(self.num_records), "row": rows.num_rows, "shard": rows.shards, "fixed": 1,
             "carry": 2 * rows.num_rows, "carry_after": 2 * rows.num_rows,
-            "before": rows.num_rows + rows.num_records, "after": rows.num_rows + rows.num_records,
+            "before": states, "after": states,
         }  # fmt: skip
+
+    @cached_property
+    def num_records(self) -> int:
+        """Steps of all rows."""
+        rows = self.rows
+        if rows.empty:
+            return 0
+        most = rows.steps * rows.batch
+        return most if rows.dense else Amount(most, "records")
+
+    @cached_property
+    def num_steps(self) -> int:
+        """Steps of the longest row."""
+        rows = self.rows
+        if rows.empty:
+            return 0
+        return rows.steps if rows.dense else Amount(rows.steps, "steps")
+
+    def table(self, name: str) -> Ref:
+        """One of the tables of the rows."""
+        return Ref("tables", 8 * self.rows.places[name][0])
+
+    @property
+    def first(self) -> int:
+        """Where in the states [num_rows + num_records] the starts lie."""
+        return int(self.num_records) if self.rows.dense and self.rows.reverse else 0
+
+    @property
+    def after(self) -> int:
+        """Where in the states the states after the records lie."""
+        return 0 if self.rows.dense and self.rows.reverse else self.rows.num_rows
 
     def work(self) -> None:
         """All stages in order."""
@@ -122,7 +160,7 @@ class Framing:
 
     def loop(self, stage: Stage) -> None:
         """The kernels and products of a stage, step by step."""
-        if not stage.work or not len(self.rows.clocks):
+        if not stage.work or not self.num_steps:
             return
         buffers: list[int | Ref] = []
         for b in self.plan.buffers:
@@ -132,17 +170,18 @@ class Framing:
         for work in stage.work:
             one = [0, self.kernels[work.name]] if isinstance(work, Kernel) else self.product(work)
             code += [*one, *[0] * (CODE - len(one))]
-        clocks = self.rows.clocks_back if self.plan.program.backward else self.rows.clocks
-        self.run_loop(buffers, code, clocks)
+        clocks = self.table("clocks_back" if self.plan.program.backward else "clocks")
+        self.run_loop(buffers, code, clocks, self.num_steps)
 
-    def run_loop(self, buffers: list[int | Ref], code: list[int | Ref], clocks: np.ndarray) -> None:
-        """A call of the time loop, for all steps and shards of a clock table."""
-        steps, shards, _ = clocks.shape
-        number = len(self.plan.buffers)
+    def run_loop(
+        self, buffers: list[int | Ref], code: list[int | Ref], clocks: Ref, steps: int
+    ) -> None:
+        """A call of the time loop, for all shards of a clock table."""
+        shards, number = self.rows.shards, len(self.plan.buffers)
         script = self.script
         current = script.space((number + SPARE) * shards)
         table = script.table(
-            steps, number, script.table(*buffers), script.array(clocks), script.table(*code),
+            steps, number, script.table(*buffers), clocks, script.table(*code),
             len(code) // CODE, current, shards, 0,
         )  # fmt: skip
         script.call(loop_address(), table, shards)
@@ -172,7 +211,7 @@ class Framing:
 
     def flat(self, stage: Stage) -> None:
         """Kernels and products over all records at once."""
-        for work in stage.work if self.rows.num_records else ():
+        for work in stage.work if self.num_records else ():
             if isinstance(work, Multiply):
                 self.multiply(work)
             else:
@@ -192,11 +231,11 @@ class Framing:
             else:
                 buffers += [self.records(b), b.width * self.size, 0]
         code = [0, self.kernels[kernel.name], *[0] * (CODE - 2)]
-        self.run_loop(buffers, list(code), self.rows.flat)
+        self.run_loop(buffers, list(code), self.table("flat"), 1)
 
     def multiply(self, work: Multiply) -> None:
         """A product over all records."""
-        records = self.rows.num_records * work.repeat
+        records = self.num_records * work.repeat
         a, c = self.matrix(work.a, work.k, work.repeat), self.matrix(work.c, work.n, work.repeat)
         packed = self.packed(work)
         start = c if work.accumulate else None
@@ -211,8 +250,8 @@ class Framing:
         at = self.records(place.buffer) + place.offset * self.size
         if repeat == 1 or row == width * repeat:
             return Matrix(at, row if repeat == 1 else width)
-        whole = self.room(self.rows.num_records * width * repeat)
-        self.copy(whole, width * repeat, at, row, self.rows.num_records, width * repeat)
+        whole = self.room(int(self.num_records) * width * repeat)
+        self.copy(whole, width * repeat, at, row, self.num_records, width * repeat)
         return Matrix(whole, width)
 
     def records(self, buffer: Buffer) -> Ref:
@@ -222,38 +261,35 @@ class Framing:
         if buffer.clock == "record":
             return home
         if buffer.clock == "after":
-            return home + rows.records * row
-        if buffer.clock == "before" and rows.before is None:
-            return home + int(rows.flat[0, 0, BEFORE]) * row
+            return home + self.after * row
+        if buffer.clock == "before" and rows.dense:
+            return home + (rows.num_rows - self.after) * row
         if buffer.role not in self.spread:
-            index = rows.before if buffer.clock == "before" else self.row_of()
-            assert index is not None
-            made = self.room(rows.num_records * buffer.width)
+            index = self.table("before") if buffer.clock == "before" else self.row_of()
+            made = self.room(int(self.num_records) * buffer.width)
             width = buffer.width
-            self.copy(made, width, home, width, rows.num_records, width, index.numpy())
+            self.copy(made, width, home, width, self.num_records, width, index)
             self.spread[buffer.role] = made
         return self.spread[buffer.role]
 
-    def row_of(self) -> torch.Tensor:
+    def row_of(self) -> Ref | int:
         """The row of each record."""
         rows = self.rows
-        if rows.row_of is not None:
-            return rows.row_of
-        return torch.arange(rows.num_rows, device="cpu").repeat(rows.num_records // rows.num_rows)
+        if not rows.dense:
+            return self.table("row_of")
+        return self.script.array(np.tile(np.arange(rows.num_rows), rows.steps))
 
     def copy(
         self, to: Ref, to_row: int, at: Ref, at_row: int, rows: int, width: int,
-        index: np.ndarray | None = None,
+        index: Ref | int = 0,
     ) -> None:  # fmt: skip
         """Copy rows of numbers, on all threads where they are many."""
         if rows == 0 or width == 0:
             return
         size = self.size
         shares = self.threads if rows * width * size > SPLIT else 1
-        address = 0 if index is None else self.script.array(index)
-        self.script.copy(
-            to, to_row * size, at, at_row * size, rows, width * size, address, min(shares, rows)
-        )
+        shares = min(shares, int(rows))
+        self.script.copy(to, to_row * size, at, at_row * size, rows, width * size, index, shares)
 
     def gradients(self, wanted: frozenset[int]) -> None:
         """The gradients of params from all rows, each into a tensor of its own."""
@@ -280,6 +316,11 @@ class Framing:
         for index in sorted(needed - begun):
             self.clear_grad(index)
 
+    @cached_property
+    def gather_room(self) -> Ref:
+        """Room to gather rows in, for one product at a time."""
+        return self.room(dense.gather_size(self.threads))
+
     def clear_grad(self, index: int) -> None:
         self.script.clear(Ref(("grad", index)), int(np.prod(self.shapes[index])) * self.size)
 
@@ -288,13 +329,13 @@ class Framing:
         n, k = gram.d.shape[-1], gram.a.shape[-1]
         shape = self.shapes[gram.param]
         whole = int(np.prod(shape)) == n * k
-        if gram.param not in begun and not (whole and self.rows.num_records):
+        if gram.param not in begun and not (whole and self.num_records):
             self.clear_grad(gram.param)
             begun.add(gram.param)
-        if not self.rows.num_records:
+        if not self.num_records:
             return
         repeat = gram.d.size // n
-        records = self.rows.num_records * repeat
+        records = self.num_records * repeat
         left, right = self.matrix(d, n, repeat), self.matrix(a, k, repeat)
         first, second = (gram.n_start, n), (gram.k_start, k)
         if gram.transposed:
@@ -307,5 +348,8 @@ class Framing:
         to = Matrix(out, shape[-1])
         size = (first[1], second[1], records)
         start = to if gram.param in begun else None
-        dense.multiply(self.script, left.transposed, packed, to, size, self.kind, threads, start)
+        dense.multiply(
+            self.script, left.transposed, packed, to, size, self.kind, threads, start,
+            self.gather_room,
+        )  # fmt: skip
         begun.add(gram.param)

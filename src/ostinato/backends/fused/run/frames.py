@@ -7,50 +7,79 @@ from typing import TYPE_CHECKING
 
 from ostinato.backends.fused.ir.program import Carry
 from ostinato.backends.fused.native.script import Ref
-from ostinato.backends.fused.passes.plan import Buffer, Plan
-from ostinato.backends.fused.run.frame import Frame, Framing
-from ostinato.backends.fused.run.rows import Rows
+from ostinato.backends.fused.passes.plan import Buffer, Place, Plan
+from ostinato.backends.fused.run.frame import Frame, Framing, Role
+from ostinato.backends.fused.run.rows import Layout
 
 if TYPE_CHECKING:
     from ostinato.backends.fused.run.recipe import Recipe
 
 GIVEN = ("x", "param", "draw", "held", "dy")
-"""Roles whose memory comes with a call."""
+"""Roles whose memory comes with a call; xs and dys only where records are in its order."""
 LASTING = ("before", "after", "record", "y", *GIVEN[:-1])
 """Roles that mean the same memory forward and backward."""
+KEPT = ("after", "record", "y")
+"""Roles that a forward run writes for the backward."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What a backward run is to give, and what it gets."""
 
-    wanted: tuple[tuple[bool, ...], ...]
-    """Whether the gradient of each of xs, starts and params is wanted."""
-    lasts: frozenset[int]
+    starts: tuple[bool, ...]
+    """Whether the gradient of each is wanted."""
+    params: tuple[bool, ...]
+    lasts: tuple[int, ...]
     """The states whose last value has a gradient."""
     forward: Frame
 
 
-def framing(recipe: Recipe, plan: Plan, rows: Rows, threads: int) -> Framing:
+def framing(recipe: Recipe, plan: Plan, rows: Layout, threads: int) -> Framing:
     """A frame to be made, with the places of what a call brings."""
     shapes = [tuple(p.shape) for p in recipe.step.params]
     made = Framing(plan, recipe.kind, recipe.kernels, shapes, rows, threads)
-    made.homes |= {b.role: Ref(b.role) for b in plan.buffers if b.role[0] in GIVEN}
-    made.homes |= {place.buffer.role: Ref(place.buffer.role) for _, place in plan.outputs}
+    given = GIVEN if rows.dense else GIVEN[1:-1]
+    made.homes |= {b.role: Ref(b.role) for b in plan.buffers if b.role[0] in given}
+    if rows.dense:
+        made.homes |= {place.buffer.role: Ref(place.buffer.role) for _, place in plan.outputs}
     return made
 
 
-def frame_forward(recipe: Recipe, rows: Rows, threads: int) -> Frame:
+def gather(made: Framing, buffer: Buffer, block: str) -> None:
+    """The steps [T, B] that a call brings, one row for each record."""
+    made.homes[buffer.role] = home = made.room(made.length(buffer) * buffer.width, block)
+    width, order = buffer.width, made.table("order")
+    made.copy(home, width, Ref(buffer.role), width, made.num_records, width, order)
+
+
+def scatter(made: Framing, to: Role, place: Place, width: int) -> None:
+    """Records as steps [T, B], with zeros where there are none."""
+    buffer, rows = place.buffer, made.rows
+    home = made.records(buffer) + place.offset * made.size
+    number = rows.steps * rows.batch
+    if made.num_records:
+        index = made.table("inverse")
+        made.copy(Ref(to), width, home, buffer.width, number, width, index)
+    else:
+        made.script.clear(Ref(to), number * width * made.size)
+
+
+def frame_forward(recipe: Recipe, rows: Layout, threads: int) -> Frame:
     """All steps forward."""
     made = framing(recipe, recipe.forward, rows, threads)
     for b in recipe.forward.buffers if recipe.backward else ():
-        if b.role[0] in ("after", "record") and b.role not in made.homes:
+        if b.role[0] in KEPT and b.role not in made.homes:
             made.homes[b.role] = made.room(made.length(b) * b.width, "lasting")
+    for b in () if rows.dense else recipe.forward.buffers:
+        if b.role[0] == "x":
+            gather(made, b, "lasting" if recipe.backward else "arena")
     for carry in recipe.moving:
         place_state(made, carry)
     made.work()
     for carry in recipe.moving:
         copy_final(made, carry)
+    for i, (output, place) in enumerate(() if rows.dense else recipe.forward.outputs):
+        scatter(made, ("ys", i), place, output.value.size)
     return made.finish()
 
 
@@ -61,7 +90,7 @@ def place_state(made: Framing, carry: Carry) -> None:
     made.homes["before", carry.index] = home
     rows, start = made.rows, Ref(("start", carry.index))
     both = after.clock == "carry_after"
-    for first in (0, rows.num_rows) if both else (rows.first,):
+    for first in (0, rows.num_rows) if both else (made.first,):
         made.copy(home + first * width * made.size, width, start, width, rows.num_rows, width)
 
 
@@ -74,32 +103,36 @@ def copy_final(made: Framing, carry: Carry) -> None:
     """The last state of every row of the batch, for the caller."""
     rows, after = made.rows, state_buffer(made.plan, carry)
     home, width, final = made.home(after), after.width, Ref(("final", carry.index))
-    where = rows.final_halves if after.clock == "carry_after" else rows.last
-    if isinstance(where, slice):
-        count = where.stop - where.start
-        made.copy(final, width, home + where.start * width * made.size, width, count, width)
-    else:
-        made.copy(final, width, home, width, len(where), width, where.numpy())
+    halves = after.clock == "carry_after"
+    if not rows.dense:
+        where = made.table("final_halves" if halves else "last")
+        made.copy(final, width, home, width, rows.batch, width, where)
+        return
+    at = rows.steps % 2 * rows.num_rows if halves else int(made.num_records) - made.first
+    made.copy(final, width, home + at * width * made.size, width, rows.batch, width)
 
 
-def frame_backward(recipe: Recipe, rows: Rows, threads: int, request: Request) -> Frame:
+def frame_backward(recipe: Recipe, rows: Layout, threads: int, request: Request) -> Frame:
     """All steps backward."""
     assert recipe.backward is not None
     made = framing(recipe, recipe.backward, rows, threads)
     for b in recipe.backward.buffers:
         if b.role[0] in LASTING and b.role not in made.homes:
             made.homes[b.role] = request.forward.homes[b.role]
+        if b.role[0] == "dy" and not rows.dense:
+            gather(made, b, "arena")
         if b.role[0] == "sum":
             made.script.clear(made.home(b), made.length(b) * b.width * made.size)
     carries = recipe.backward.program.carries
     for carry in carries:
         place_carry(made, carry, carry.index in request.lasts)
     made.work()
-    _, starts, params = request.wanted
-    for carry, want in zip(carries, starts, strict=True):
+    for carry, want in zip(carries, request.starts, strict=True):
         if want:
             copy_start(made, carry)
-    made.gradients(frozenset(i for i, want in enumerate(params) if want))
+    for output, place in () if rows.dense else recipe.backward.outputs:
+        scatter(made, ("dx", output.index), place, output.value.size)
+    made.gradients(frozenset(i for i, want in enumerate(request.params) if want))
     return made.finish()
 
 
@@ -120,8 +153,7 @@ def carry_width(made: Framing, carry: Carry) -> int:
 
 
 def copy_start(made: Framing, carry: Carry) -> None:
-    """The gradient of the starts, after the last backward step, for the caller."""
+    """The gradient of the starts, which the last backward step leaves in the first half."""
     rows, width, size = made.rows, carry_width(made, carry), carry.before.size
-    half = len(rows.clocks) % 2
-    home = made.homes["carry", carry.index] + half * rows.num_rows * width * made.size
+    home = made.homes["carry", carry.index]
     made.copy(Ref(("dstart", carry.index)), size, home, width, rows.num_rows, size)

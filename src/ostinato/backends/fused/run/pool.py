@@ -10,8 +10,14 @@ LIMIT = 1 << 29
 SPARE = 1 << 16
 """Bytes by which a block may always be larger than what is asked for."""
 
-free: dict[int, Tensor] = {}
-"""Blocks by address. Each step on it is one of the interpreter's, so it needs no lock."""
+SIZES = 64
+"""Sizes that are told apart at most, the newest."""
+
+free: dict[int, list[Tensor]] = {}
+"""Blocks by their bytes; the size that was given back last is the last. Each step on it is one of
+the interpreter's, so it needs no lock: what two threads do at once may lose a block to the system,
+but never gives it twice. Nor is it gone through but by its keys, of which a list is made without
+the collector, whose work may give blocks back."""
 
 
 class Lease:
@@ -32,25 +38,47 @@ class Lease:
 
 def take(size: int) -> Tensor:
     """At least so many bytes, with anything in them."""
+    block = take_from(size)
+    if block is not None:
+        return block
     most = 2 * size + SPARE
-    fitting = [(n, at) for at, n in sizes() if size <= n <= most]
-    for _, at in sorted(fitting):
-        block = free.pop(at, None)
-        if block is not None and size <= block.numel() <= most:
+    for n in sorted(n for n in list(free) if size < n <= most):
+        block = take_from(n)
+        if block is not None:
             return block
-        if block is not None:  # another thread has put another block of that address there
-            give(block)
     return torch.empty(size, dtype=torch.uint8, device="cpu")
+
+
+def take_from(size: int) -> Tensor | None:
+    """A block of exactly this size, if one lies ready."""
+    try:
+        return free[size].pop()
+    except (IndexError, KeyError):
+        return None
 
 
 def give(block: Tensor) -> None:
     """Let a block lie ready, and others go where they are too many."""
-    free[block.data_ptr()] = block
-    total = 0
-    for at, n in reversed(sizes()):
-        total += n
-        if total > LIMIT:
-            free.pop(at, None)
+    n = block.numel()
+    blocks = free.pop(n, [])
+    blocks.append(block)
+    free[n] = blocks
+    if sum([n * len(free.get(n, ())) for n in list(free)]) > LIMIT or len(free) > SIZES:
+        trim()
+
+
+def trim() -> None:
+    """Let go what is too much, the sizes first that were not given back for longest."""
+    for n in list(free)[:-SIZES]:
+        free.pop(n, None)
+    surplus = sum(n for _, n in sizes()) - LIMIT
+    for n in list(free):
+        blocks = free.get(n, [])
+        while surplus > 0 and blocks:
+            del blocks[:1]
+            surplus -= n
+        if not blocks:
+            free.pop(n, None)
 
 
 def release() -> None:
@@ -59,5 +87,5 @@ def release() -> None:
 
 
 def sizes() -> list[tuple[int, int]]:
-    """Address and bytes of what lies ready, the oldest first."""
-    return [(at, block.numel()) for at, block in list(free.items())]
+    """Address and bytes of what lies ready."""
+    return [(block.data_ptr(), n) for n in list(free) for block in list(free.get(n, ()))]

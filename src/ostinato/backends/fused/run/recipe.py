@@ -54,10 +54,15 @@ class Recipe:
         """The carried leaves that the step changes."""
         return [c for c in self.forward.program.carries if not c.held]
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether y is one tensor of floats, and every leaf of the state moves."""
+        step = self.step
+        numbers = step.y_tree.is_leaf() and step.y_dtypes[0].is_floating_point
+        return numbers and len(self.moving) == len(step.states)
+
     def frame(self, key: tuple[Any, ...], make: Callable[..., Frame]) -> Frame:
-        """The frame for (rows, threads, ...), kept for the next call of the same size."""
-        if not key[0].dense:
-            return make(self, *key)
+        """The frame for (layout, threads, ...), kept for the next call of the same sizes."""
         found = self.frames.get(key)
         if found is None:
             found = self.frames[key] = make(self, *key)

@@ -3,76 +3,135 @@
 Rows are runs of steps without a reset, each from a start of its own. Masked steps are left out;
 rows are sorted by length, longest first, and dealt to the shards, so that the rows at work in a
 step are always the first ones of their shard. No loop knows of masks, resets or direction.
+
+All tables of a call lie in one block of int64, at places that follow from its sizes alone: so calls
+of one size with other lengths share everything but the numbers in it.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ostinato.backends.fused.native import parallel
+from ostinato.backends.fused.native.compile import compile_text
 from ostinato.backends.fused.native.source.abi import (
     AFTER,
     BEFORE,
     CARRY,
     CARRY_AFTER,
+    CLOCK,
     COUNT,
     RECORD,
     ROW,
     SHARD,
 )
 
+TEXT = "from ostinato.backends.fused.native.source.rows import write_llvm\n"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes of a call, which say where each table lies."""
+
+    steps: int
+    """T."""
+    batch: int
+    """B."""
+    num_rows: int
+    """A row for each row of the batch and for each reset; some more where there are resets."""
+    shards: int
+    dense: bool
+    """Whether records are the user's own [T, B] in its order."""
+    reverse: bool = False
+    """Of dense rows; others have the direction in their tables."""
+    empty: bool = False
+    """Whether no row has a step."""
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Where each table begins, and its length."""
+        clocks, records = self.steps * self.shards * CLOCK, self.steps * self.batch
+        lengths = {"clocks": clocks, "clocks_back": clocks, "flat": self.shards * CLOCK}
+        if not self.dense:
+            lengths |= dict.fromkeys(("order", "before", "row_of", "inverse"), records)
+            lengths |= dict.fromkeys(("last", "final_rows", "final_halves"), self.batch)
+            lengths |= {"starts": self.num_rows, "counts": 2}
+        found: dict[str, tuple[int, int]] = {}
+        at = 0
+        for name, length in lengths.items():
+            found[name] = at, length
+            at += length
+        return found
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers in all tables."""
+        return max(at + length for at, length in self.places.values())
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """The order of a run. Index tensors are None where they would change nothing."""
 
-    num_rows: int
+    layout: Layout
     num_records: int
-    clocks: np.ndarray
-    """[T, shards, 8], the steps in running order."""
-    clocks_back: np.ndarray
-    """The same in reverse order, for the backward."""
-    flat: np.ndarray
-    """[1, shards, 8]: all records at once."""
-    first: int
-    """Where in the states [num_rows + num_records] the starts lie."""
-    records: int
-    """Where in the states the states after the records lie."""
-    last: Tensor | slice
-    """Where in the states the last states lie, one a row of the batch."""
-    order: Tensor | None = None
-    """[num_records] step and row of the batch, t * B + b, of each record."""
-    starts: Tensor | None = None
-    """[num_rows] row of (state, initial) that each row starts from."""
-    before: Tensor | None = None
-    """[num_records] where in the states the state before each record lies."""
-    row_of: Tensor | None = None
-    """[num_records] the row of each record."""
-    final_rows: Tensor | None = None
-    """[B] the row that ends each row of the batch."""
-    lengths: Tensor | None = None
-    """[num_rows] steps of each row."""
+    num_steps: int
+    """Of the longest row."""
+    tables: Tensor
+    """int64, laid out as the layout says."""
+
+    @cached_property
+    def numbers(self) -> tuple[int, int, int]:
+        """What a script is told of them: where the tables lie, records, steps."""
+        return self.tables.data_ptr(), self.num_records, self.num_steps
+
+    @property
+    def num_rows(self) -> int:
+        return self.layout.num_rows
 
     @property
     def dense(self) -> bool:
         """Whether records are the user's own [T, B] in its order."""
-        return self.order is None
+        return self.layout.dense
 
     @property
     def shards(self) -> int:
-        return self.clocks.shape[1]
+        return self.layout.shards
+
+    def table(self, name: str, count: int) -> Tensor | None:
+        """The first numbers of a table; None where rows are dense."""
+        if self.dense:
+            return None
+        return self.tables.narrow(0, self.layout.places[name][0], count)
 
     @property
-    def final_halves(self) -> Tensor | slice:
-        """Where in two steps of memory the last states lie: by whether a row has an odd length."""
-        if self.lengths is None or self.final_rows is None:
-            start = (len(self.clocks) % 2) * self.num_rows
-            return slice(start, start + self.num_rows)
-        return self.final_rows + (self.lengths[self.final_rows] % 2) * self.num_rows
+    def clocks(self) -> Tensor:
+        """[steps, shards, 8], the steps in running order."""
+        at, _ = self.layout.places["clocks"]
+        size = self.num_steps, self.shards, CLOCK
+        return self.tables.narrow(0, at, self.num_steps * self.shards * CLOCK).view(size)
+
+    @property
+    def order(self) -> Tensor | None:
+        """[num_records] step and row of the batch, t * B + b, of each record."""
+        return self.table("order", self.num_records)
+
+    @property
+    def starts(self) -> Tensor | None:
+        """[num_rows] row of (state, initial) that each row starts from."""
+        return self.table("starts", self.num_rows)
+
+    @property
+    def final_rows(self) -> Tensor | None:
+        """[B] the row that ends each row of the batch."""
+        return self.table("final_rows", self.layout.batch)
 
 
 def shard_starts(rows: int, shards: int) -> np.ndarray:
@@ -83,7 +142,7 @@ def shard_starts(rows: int, shards: int) -> np.ndarray:
 def flat_clocks(records: int, shards: int, before: int, after: int) -> np.ndarray:
     """All records, cut into one range a shard."""
     bounds = shard_starts(records, shards)
-    table = np.zeros((1, shards, 8), np.int64)
+    table = np.zeros((1, shards, CLOCK), np.int64)
     table[0, :, RECORD] = bounds[:-1]
     table[0, :, BEFORE] = bounds[:-1] + before
     table[0, :, AFTER] = bounds[:-1] + after
@@ -92,9 +151,9 @@ def flat_clocks(records: int, shards: int, before: int, after: int) -> np.ndarra
     return table
 
 
-def carry_clocks(table: np.ndarray, num_rows: int) -> np.ndarray:
-    """Two halves of a carry buffer in turn."""
-    parity = (np.arange(len(table)) % 2)[:, None]
+def carry_clocks(table: np.ndarray, num_rows: int, first: int) -> np.ndarray:
+    """Two halves of a carry buffer in turn, of which the first step reads this one."""
+    parity = ((np.arange(len(table)) + first) % 2)[:, None]
     table[:, :, CARRY] = table[:, :, ROW] + parity * num_rows
     table[:, :, CARRY_AFTER] = table[:, :, ROW] + (1 - parity) * num_rows
     return table
@@ -104,7 +163,7 @@ def carry_clocks(table: np.ndarray, num_rows: int) -> np.ndarray:
 def dense_rows(steps: int, batch: int, reverse: bool, shards: int) -> Rows:
     """All rows at all steps."""
     bounds = shard_starts(batch, shards)
-    table = np.zeros((steps, shards, 8), np.int64)
+    table = np.zeros((steps, shards, CLOCK), np.int64)
     times = np.arange(steps)[::-1] if reverse else np.arange(steps)
     table[:, :, RECORD] = times[:, None] * batch + bounds[:-1]
     before, after = (batch, 0) if reverse else (0, batch)
@@ -113,99 +172,62 @@ def dense_rows(steps: int, batch: int, reverse: bool, shards: int) -> Rows:
     table[:, :, ROW] = bounds[:-1]
     table[:, :, SHARD] = np.arange(shards)
     table[:, :, COUNT] = np.diff(bounds)
-    back = carry_clocks(table[::-1].copy(), batch)
+    # the last step backward leaves its results in the first half
+    back = carry_clocks(table[::-1].copy(), batch, steps)
     records = steps * batch
-    first, last = (records, 0) if reverse else (0, records)
-    return Rows(
-        batch, records, carry_clocks(table, batch), back,
-        flat_clocks(records, shards, before, after), first, after, slice(last, last + batch),
-    )  # fmt: skip
+    flat = flat_clocks(records, shards, before, after)
+    tables = np.concatenate([t.reshape(-1) for t in (carry_clocks(table, batch, 0), back, flat)])
+    layout = Layout(steps, batch, batch, shards, dense=True, reverse=reverse)
+    return Rows(layout, records, steps, torch.from_numpy(tables))
 
 
 def ragged_rows(mask: Tensor, resets: Tensor | None, reverse: bool, shards: int) -> Rows:
     """Rows of different lengths, from a mask [T, B] and resets [T, B]."""
-    there = mask.numpy()
-    steps, batch = there.shape
-    times = np.arange(steps)
-    new = np.zeros_like(there) if resets is None else resets.numpy()
-    if reverse:
-        there, new, times = there[::-1], new[::-1], times[::-1]
-    segment = np.cumsum(new, 0)
-    begins = np.concatenate([[0], np.cumsum(segment[-1] + 1)])
-    number = (begins[:-1] + segment).T[there.T]
-    flat = (times[:, None] * batch + np.arange(batch)).T[there.T]
-    num_rows = int(begins[-1])
-    lengths = np.bincount(number, minlength=num_rows)
-    sorted_rows = np.argsort(-lengths, kind="stable")
-    order = np.concatenate([sorted_rows[k::shards] for k in range(shards)])
-    place = np.empty(num_rows, np.int64)
-    place[order] = np.arange(num_rows)
-    sizes = [len(sorted_rows[k::shards]) for k in range(shards)]
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    step = np.arange(len(number)) - ends[number]
-    table, offsets = ragged_clocks(lengths[order], bounds, shards)
-    shard = np.searchsorted(bounds, place[number], side="right") - 1
-    record = offsets[step, shard] + place[number] - bounds[shard]
-    return index_rows(
-        table, record, flat, number, step, place, lengths, begins, segment[-1], shards
-    )
+    steps, batch = mask.shape
+    mask = mask.contiguous()
+    extra = 0
+    if resets is not None:
+        resets = resets.contiguous()
+        extra = up_to_power_of_two(int(resets.sum()))
+    layout = layout_of(steps, batch, batch + extra, shards)
+    tables = torch.empty(layout.size, dtype=torch.int64, device="cpu")
+    scratch = torch.empty(4 * layout.num_rows + steps + batch + shards + 8, dtype=torch.int64)
+    new = 0 if resets is None else resets.data_ptr()
+    given = (mask.data_ptr(), new, steps, batch, int(reverse), shards, layout.num_rows)
+    fill()(*given, scratch.data_ptr(), *places(layout, tables.data_ptr()))
+    at, _ = layout.places["counts"]
+    num_records, num_steps = tables[at : at + 2].tolist()
+    if num_records == 0:
+        layout = Layout(steps, batch, layout.num_rows, shards, dense=False, empty=True)
+    return Rows(layout, num_records, num_steps, tables)
 
 
-def ragged_clocks(
-    lengths: np.ndarray, bounds: np.ndarray, shards: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The clock table of sorted rows, and the first record of each step and shard."""
-    steps = int(lengths.max(initial=0))
-    table = np.zeros((steps, shards, 8), np.int64)
-    for k in range(shards):
-        inside = lengths[bounds[k] : bounds[k + 1]]
-        table[:, k, COUNT] = (inside[None, :] > np.arange(steps)[:, None]).sum(1)
-    counts = table[:, :, COUNT].T.reshape(-1)
-    offsets = (np.cumsum(counts) - counts).reshape(shards, steps).T
-    num_rows = len(lengths)
-    table[:, :, RECORD] = offsets
-    table[:, :, AFTER] = offsets + num_rows
-    table[:, :, ROW] = bounds[:-1]
-    table[:1, :, BEFORE] = bounds[:-1]
-    table[1:, :, BEFORE] = table[:-1, :, AFTER]
-    table[:, :, SHARD] = np.arange(shards)
-    return table, offsets
+def up_to_power_of_two(number: int) -> int:
+    """The next power of two, so that calls with about as many rows have one size."""
+    return 1 << (number - 1).bit_length() if number else 0
 
 
-def index_rows(
-    table: np.ndarray, record: np.ndarray, flat: np.ndarray, number: np.ndarray, step: np.ndarray,
-    place: np.ndarray, lengths: np.ndarray, begins: np.ndarray, resets: np.ndarray, shards: int,
-) -> Rows:  # fmt: skip
-    """The index tensors of ragged rows; arrays are by entry (active step) or by row."""
-    num_rows, num_records, batch = len(lengths), len(record), len(resets)
-    by_record = np.argsort(record)
-    back = table[::-1].copy()
-    # the state before a first step is the row's start, else the record before
-    previous = np.empty(num_records, np.int64)
-    previous[step > 0] = num_rows + record[np.flatnonzero(step > 0) - 1]
-    previous[step == 0] = place[number[step == 0]]
-    final = begins[1:] - 1
-    ends = np.cumsum(lengths)
-    last = np.where(
-        lengths[final] > 0,
-        num_rows + record[np.maximum(ends[final] - 1, 0)] if num_records else 0,
-        place[final],
-    )
-    owner = np.repeat(np.arange(batch), resets + 1)
-    is_first = np.zeros(num_rows, bool)
-    is_first[begins[:-1]] = True
-    starts = np.empty(num_rows, np.int64)
-    starts[place] = np.where(is_first, owner, batch + owner)
-    by_place = np.empty(num_rows, np.int64)
-    by_place[place] = lengths
+@lru_cache(maxsize=64)
+def layout_of(steps: int, batch: int, num_rows: int, shards: int) -> Layout:
+    """The layout of rows that are not dense."""
+    return Layout(steps, batch, num_rows, shards, dense=False)
 
-    def index(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))
 
-    return Rows(
-        num_rows, num_records, carry_clocks(table, num_rows), carry_clocks(back, num_rows),
-        flat_clocks(num_records, shards, 0, num_rows), 0, num_rows, index(last),
-        index(flat[by_record]), index(starts), index(previous[by_record]),
-        index(place[number][by_record]), index(place[final]), index(by_place),
-    )  # fmt: skip
+TABLES = (
+    "clocks", "clocks_back", "flat", "order", "before", "row_of", "inverse", "last", "final_rows",
+    "final_halves", "starts", "counts",
+)  # fmt: skip
+"""The tables that `fill` writes, in the order of its arguments."""
+
+
+def places(layout: Layout, start: int) -> list[int]:
+    """The addresses of the tables."""
+    return [start + 8 * layout.places[name][0] for name in TABLES]
+
+
+@functools.cache
+def fill() -> Callable[..., None]:
+    """``fill(mask, resets, T, B, reverse, shards, num_rows, scratch, *tables)``, addresses."""
+    count = 8 + len(TABLES)
+    address = compile_text(TEXT, {"fill_rows": count})["fill_rows"]
+    return parallel.callable_at(address, count)

@@ -23,6 +23,7 @@ from ostinato.backends.fused.recordings import Seen
 from ostinato.backends.fused.run.execute import dense
 from ostinato.backends.fused.run.recipe import Recipe
 from ostinato.backends.fused.stream.listing import Listing, runner
+from ostinato.backends.fused.trace.identity import identify
 from ostinato.backends.fused.trace.unchanged import Watch
 from ostinato.typing import State, Tree
 
@@ -44,7 +45,7 @@ class Stream:
         lowered = seen.lowered
         assert lowered.outside is not None
         self.cell, self.outside = call.cell, lowered.outside
-        self.tensors, self.found_at = seen.tensors, seen.places
+        self.tensors, self.found_at = seen.tensors, identify(call).places
         self.shape, self.dtype = call.xs.shape[1:], call.xs.dtype
         # what is written to in any mode must not be made in inference mode
         with torch.inference_mode(False), torch.no_grad():

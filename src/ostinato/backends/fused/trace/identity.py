@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ostinato.backends.call import Call, hooked
-from ostinato.backends.fused.trace.code_names import FIXED, Attributes, facts_of, is_trusted
+from ostinato.backends.call import Call, Memo, hooked
+from ostinato.backends.fused.trace.code_names import FIXED, Attributes, Facts, facts_of, is_trusted
 from ostinato.typing import Tree
 
 OWN = frozenset(vars(nn.Module())) - {"training"}
@@ -83,6 +83,8 @@ class Identity:
     """Objects by address, kept alive for this look, and what the key says of them."""
     abroad: bool = False
     """Whether this is within an object of an installed package."""
+    facts: list[Facts] = field(default_factory=list[Facts])
+    """What the key knows of the code of classes and functions."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -97,7 +99,7 @@ class Identity:
         self.seen[id(module)] = len(self.seen)
         self.modules.append(module)
         state, parts = module.__dict__, self.parts
-        facts = facts_of(type(module))
+        facts = self.facts_of(type(module))
         parts += (type(module), facts.values)
         for mention in facts.mentions:
             self.mention(mention.container, mention.key)
@@ -114,6 +116,12 @@ class Identity:
         parts.append(len(state["_modules"]))
         if self.hooked is None and hooked(module):
             self.hooked = module
+
+    def facts_of(self, subject: type | types.FunctionType) -> Facts:
+        """The facts of some code, noted."""
+        found = facts_of(subject)
+        self.facts.append(found)
+        return found
 
     def mention(self, container: Any, key: Any) -> None:
         """Write down what a name in some code stands for just now."""
@@ -155,6 +163,8 @@ class Identity:
 
     def content(self, kind: type, value: Any) -> Any:
         """What is in an object, as far as a step may read it."""
+        if kind is Memo:
+            return kind
         for kinds, read in READERS:
             if isinstance(value, kinds):
                 return kind, tuple(read(self, value))
@@ -214,7 +224,7 @@ class Identity:
 
     def function(self, value: types.FunctionType) -> Iterator[Any]:
         """The code of a function, and what it reads from elsewhere."""
-        facts = facts_of(value)
+        facts = self.facts_of(value)
         # of a library's own function nothing is known but which one it is
         yield facts.values or id(value)
         self.held.append(value)
@@ -271,12 +281,17 @@ def generator_state(value: Any) -> Any:
 def identify(call: Call) -> Identity:
     """The identity of a call's cell, for rows of these sizes."""
     made = Identity()
-    made.parts += (
+    made.parts += circumstances(call)
+    made.visit(call.cell)
+    return made
+
+
+def circumstances(call: Call) -> tuple[Any, ...]:
+    """What a recording depends on beside the cell."""
+    return (
         torch.is_grad_enabled(), call.batch_size == 1, torch.get_default_dtype(),
         form(call.xs, 2), form(call.state, 1),
     )  # fmt: skip
-    made.visit(call.cell)
-    return made
 
 
 def form(tree: Tree, leading: int) -> Any:

@@ -34,6 +34,9 @@ BUFFER = 3
 SPARE = 16
 """Numbers between the addresses of one shard and the next: two threads never share a cache line."""
 
+HEAD = 8
+"""Numbers before the addresses of blocks in what a script is run with."""
+
 RECORD, BEFORE, AFTER, ROW, CARRY, CARRY_AFTER, SHARD, COUNT = range(8)
 """The numbers of a clock, for one step and shard: seven row counters, and how many rows work."""
 CLOCK = 8

@@ -12,22 +12,21 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import PANEL_BYTES, SIZES
-from ostinato.backends.fused.native.source.int64 import Whole, call, choose, count, define
+from ostinato.backends.fused.native.source.int64 import INT64, Whole, call, choose, count, define
+from ostinato.backends.fused.native.source.machine import depth_block, row_block
 from ostinato.backends.fused.native.source.scalars import FLOATS
 from ostinato.backends.fused.native.source.tile import (
     choose_panels,
     define_tiles,
+    few_rows,
     load,
     max_rows,
     store,
+    usual_rows,
     vector,
     width,
 )
 
-DEPTH_BLOCK = 512
-"""Rows of a panel at a time: at 64 bytes each they fill a first-level cache of 32 KB."""
-ROW_BLOCK = 192
-"""Rows of A at a time: with DEPTH_BLOCK float32 numbers each they stay in a second-level cache."""
 PACK_BLOCK = 32
 """Rows of W^T at a time, where a panel takes 64 bytes of each: few pages for all panels."""
 
@@ -35,9 +34,9 @@ PACK_BLOCK = 32
 def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
     """Tiles of equal rows: all of them with the same panels, then with the next ones."""
     tile = define_tiles(module, kind)
-    function, builder, given = define(module, f"tile_rows_{kind}", 14)
-    a, a_row, a_column, packed, panel, c, c_row, start, start_row, depth, accumulate = given[:11]
-    tiles, rows, panels = given[11:]
+    function, builder, given = define(module, f"tile_rows_{kind}", 15)
+    a, a_tile, a_row, a_column, packed, panel, c, c_row, start, start_row, depth = given[:11]
+    accumulate, tiles, rows, panels = given[11:]
     most = choose_panels(rows)
     groups = panels.up(most)
     with count(0, groups) as group:
@@ -48,9 +47,39 @@ def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
         with count(0, tiles) as t:
             row = t * rows
             call(
-                tile, a + row * a_row, a_row, a_column, weights, panel, c + across + row * c_row,
+                tile, a + t * a_tile, a_row, a_column, weights, panel, c + across + row * c_row,
                 c_row, start + across + row * start_row, start_row, depth, accumulate, rows, share,
             )  # fmt: skip
+    builder.ret_void()
+    return function
+
+
+def define_gather(module: ir.Module, kind: str) -> ir.Function:
+    """Rows of A as tiles read them: of each tile, column after column of its rows.
+
+    gather(a, a_row, a_column, tiles, rows, depth, out): a_row counts bytes, of rows that lie side
+    by side in memory: those of a matrix that is read as its transpose.
+    """
+    function, builder, (*given, out) = define(module, f"gather_{kind}", 7)
+    a, a_row, a_column, tiles, rows, depth = given
+    end = builder.append_basic_block("end")
+    chosen = builder.switch(rows.value, end)
+    for height in range(1, max_rows() + 1):
+        case = builder.append_basic_block(f"rows_{height}")
+        chosen.add_case(INT64(height), case)
+        builder.position_at_end(case)
+        column = ir.VectorType(FLOATS[kind], height)
+        with count(0, depth, PACK_BLOCK) as first, count(0, tiles) as t:
+            last = (first + PACK_BLOCK).at_most(depth)
+            at, to = a + t * a_row * height, out + t * depth * (height * SIZES[kind])
+            with count(first, last) as k:
+                numbers = builder.load(
+                    (at + k * a_column * SIZES[kind]).pointer(column), align=SIZES[kind]
+                )
+                place = (to + k * (height * SIZES[kind])).pointer(column)
+                builder.store(numbers, place, align=SIZES[kind])
+        builder.branch(end)
+    builder.position_at_end(end)
     builder.ret_void()
     return function
 
@@ -58,27 +87,36 @@ def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
 def define_block(module: ir.Module, kind: str) -> ir.Function:
     """Some rows over all the depth, in tiles of two heights that differ by one; row bytes.
 
-    The first rows of the depth are added to `start`, where that is wanted, the others to C.
+    The first rows of the depth are added to `start`, where that is wanted, the others to C. With
+    `room` for it, each block of A is gathered first.
     """
-    tile_rows = define_tile_rows(module, kind)
-    function, builder, given = define(module, f"block_{kind}", 12)
-    a, a_row, a_column, packed, c, c_row, begin, begin_row, rows, panels, depth, accumulate = given
-    tiles = rows.up(max_rows())
+    tile_rows, gather = define_tile_rows(module, kind), define_gather(module, kind)
+    function, builder, given = define(module, f"block_{kind}", 13)
+    a, a_row, a_column, packed, c, c_row, begin, begin_row, rows, panels, depth = given[:11]
+    accumulate, room = given[11:]
+    size, gathered = SIZES[kind], room.test("!=", 0)
+    tallest = choose(rows.test("<=", few_rows()), rows * 0 + max_rows(), usual_rows())
+    tiles = rows.up(tallest)
     low = rows // tiles
     taller = rows - low * tiles
     above = taller * (low + 1)
-    with count(0, depth, DEPTH_BLOCK) as start:
-        corner = a + start * a_column * SIZES[kind]
+    with count(0, depth, depth_block()) as start:
+        corner = a + start * a_column * size
         weights = packed + start * PANEL_BYTES
-        block = (depth - start).at_most(DEPTH_BLOCK)
+        block = (depth - start).at_most(depth_block())
         at_first = start.test("==", 0)
         add = choose(at_first, accumulate, 1)
         origin, origin_row = choose(at_first, begin, c), choose(at_first, begin_row, c_row)
         for first, number, tall in ((rows * 0, taller, low + 1), (above, tiles - taller, low)):
+            own = room + first * block * size
+            with builder.if_then(gathered):
+                call(gather, corner + first * a_row, a_row, a_column, number, tall, block, own)
             call(
-                tile_rows, corner + first * a_row, a_row, a_column, weights, depth * PANEL_BYTES,
-                c + first * c_row, c_row, origin + first * origin_row, origin_row, block, add,
-                number, tall, panels,
+                tile_rows, choose(gathered, own, corner + first * a_row),
+                choose(gathered, tall * block * size, tall * a_row),
+                choose(gathered, tall * 0 + size, a_row), choose(gathered, tall, a_column),
+                weights, depth * PANEL_BYTES, c + first * c_row, c_row,
+                origin + first * origin_row, origin_row, block, add, number, tall, panels,
             )  # fmt: skip
     builder.ret_void()
     return function
@@ -87,26 +125,26 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
 def define_product(module: ir.Module, kind: str) -> ir.Function:
     """Block after block of rows; `direct` panels go to C, and part of one through a scratch."""
     block = define_block(module, kind)
-    some, builder, given = define(module, f"some_{kind}", 13)
+    some, builder, given = define(module, f"some_{kind}", 14)
     a, a_row, a_column, packed, c, c_row, start, start_row, rows, columns, depth = given[:11]
-    accumulate, direct = given[11:]
+    accumulate, direct, room = given[11:]
     a_bytes, c_bytes, start_bytes = (row * SIZES[kind] for row in (a_row, c_row, start_row))
     panels = columns.up(width(kind))
-    space = ir.ArrayType(vector(kind), ROW_BLOCK)
+    space = ir.ArrayType(vector(kind), row_block())
     scratch = Whole(builder, builder.ptrtoint(builder.alloca(space), a.value.type))
-    with count(0, rows, ROW_BLOCK) as row:
-        height = (rows - row).at_most(ROW_BLOCK)
+    with count(0, rows, row_block()) as row:
+        height = (rows - row).at_most(row_block())
         at, to, begin = a + row * a_bytes, c + row * c_bytes, start + row * start_bytes
         call(
             block, at, a_bytes, a_column, packed, to, c_bytes, begin, start_bytes, height, direct,
-            depth, accumulate,
+            depth, accumulate, room,
         )  # fmt: skip
         with builder.if_then(direct.test("<", panels)):
             last = packed + direct * depth * PANEL_BYTES
             bytes_apart = row * 0 + PANEL_BYTES
             call(
                 block, at, a_bytes, a_column, last, scratch, bytes_apart, scratch, bytes_apart,
-                height, row * 0 + 1, depth, 0,
+                height, row * 0 + 1, depth, 0, room,
             )  # fmt: skip
             rest, across = columns - direct * width(kind), direct * PANEL_BYTES
             copy_part(
@@ -116,13 +154,13 @@ def define_product(module: ir.Module, kind: str) -> ir.Function:
     builder.ret_void()
 
     _, builder, given = define(module, f"strided_{kind}", 10)
-    call(some, *given[:6], *given[4:], given[7] // width(kind))
+    call(some, *given[:6], *given[4:], given[7] // width(kind), 0)
     builder.ret_void()
     for name in ("product", "padded"):
         _, builder, (a, a_row, *others) = define(module, f"{name}_{kind}", 9)
         columns = others[4]
         direct = columns.up(width(kind)) if name == "padded" else columns // width(kind)
-        call(some, a, a_row, 1, *others[:3], *others[1:], direct)
+        call(some, a, a_row, 1, *others[:3], *others[1:], direct, 0)
         builder.ret_void()
     return some
 
@@ -160,12 +198,17 @@ def take(counter: Whole) -> Whole:
 def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
     """Parts of a product or of packing, for as many threads as come; see `dense`."""
     _, b, (data,) = define(module, f"product_share_{kind}", 1)
-    shares, row_step, column_step, *numbers = read(data, 16)[1:]
+    _, row_step, column_step, *numbers, _, room = read(data, 18)[1:]
     a, a_row, a_column, packed, c, c_row, start, start_row, *sizes = numbers
     rows, columns, depth, accumulate = sizes
+    # of the rows that there are, which may be fewer than those that the steps were chosen for
+    row_shares = rows.up(row_step)
+    shares = row_shares * columns.up(column_step)
+    # each thread that comes has a part of the room to itself
+    slot = take(data + 16 * 8)
+    own = choose(room.test("!=", 0), room + slot * (row_block() * depth_block() * SIZES[kind]), 0)
     with count(0, shares):
         share = take(data)
-        row_shares = rows.up(row_step)
         column, row = share // row_shares * column_step, share % row_shares * row_step
         with b.if_then(share.test("<", shares)):
             size = SIZES[kind]
@@ -174,7 +217,7 @@ def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Func
                 some, a + row * a_row * size, a_row, a_column, packed + column * depth * size,
                 c + (row * c_row + column) * size, c_row,
                 start + (row * start_row + column) * size, start_row,
-                (rows - row).at_most(row_step), here, depth, accumulate, here // width(kind),
+                (rows - row).at_most(row_step), here, depth, accumulate, here // width(kind), own,
             )  # fmt: skip
     b.ret_void()
 

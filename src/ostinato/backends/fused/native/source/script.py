@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from ostinato.backends.fused.native.source.abi import SIZES
-from ostinato.backends.fused.native.source.int64 import INT64, choose, count, define
+from ostinato.backends.fused.native.source.abi import HEAD, SIZES
+from ostinato.backends.fused.native.source.int64 import INT64, call, choose, count, define
 from ostinato.backends.fused.native.source.product import read, take
 from ostinato.backends.fused.native.source.scalars import FLOATS
 
@@ -21,12 +21,33 @@ THREADS = ir.FunctionType(ir.VoidType(), [INT64, INT64, ir.IntType(32), ir.IntTy
 """OpenMP's: function, data, number of threads, flags."""
 
 
+def define_place(module: ir.Module) -> ir.Function:
+    """Copy the words of a script to where they are its own, and put its addresses in."""
+    copy = module.declare_intrinsic(
+        "llvm.memcpy", [ir.IntType(8).as_pointer(), ir.IntType(8).as_pointer(), INT64]
+    )
+    function, b, (data,) = define(module, "place", 1)
+    words, length, spots, number, _, own_bytes = read(data + 16, 6)
+    own, byte = data + own_bytes, ir.IntType(8)
+    b.call(copy, [own.pointer(byte), words.pointer(byte), (length * 8).value, ir.IntType(1)(0)])
+    with count(0, number) as i:
+        at, block, offset, factor = read(spots + i * 32, 4)
+        # the first block is the words themselves
+        base = choose(block.test("==", 0), own, read(data + (block + HEAD - 1) * 8, 1)[0])
+        b.store((base * factor + offset).value, (own + at * 8).pointer(INT64))
+    b.ret_void()
+    return function
+
+
 def define_run(module: ir.Module) -> None:
-    """Every call of a list: on this thread, or on OpenMP's where it comes in several shares."""
+    """Every call of a script: on this thread, or on OpenMP's where it comes in several shares."""
+    place = define_place(module)
     _, b, (data,) = define(module, "run", 1)
-    openmp, threads, calls = read(data, 3)
-    with count(0, calls) as i:
-        function, given, shares = read(data + (i * 3 + 3) * 8, 3)
+    call(place, data)
+    openmp, threads, _, _, _, _, start, own_bytes = read(data, 8)
+    listed = data + own_bytes + start
+    with count(0, read(listed, 1)[0]) as i:
+        function, given, shares = read(listed + (i * 3 + 1) * 8, 3)
         alone = b.or_(shares.test("==", 1), threads.test("==", 1))
         with b.if_else(alone) as (here, everywhere):
             with here:
@@ -39,7 +60,11 @@ def define_run(module: ir.Module) -> None:
 
 
 def define_copy(module: ir.Module) -> None:
-    """Rows from one place to another, in order or by an index, in shares of so many rows."""
+    """Rows from one place to another, in order or by an index, in shares of so many rows.
+
+    An index of -1 stands for zeros.
+    """
+    clear = module.declare_intrinsic("llvm.memset", [ir.IntType(8).as_pointer(), INT64])
     copy = module.declare_intrinsic(
         "llvm.memcpy", [ir.IntType(8).as_pointer(), ir.IntType(8).as_pointer(), INT64]
     )
@@ -54,7 +79,13 @@ def define_copy(module: ir.Module) -> None:
             source = at + choose(indexed, number, row) * at_row
             target = to + row * to_row
             byte = ir.IntType(8)
-            b.call(copy, [target.pointer(byte), source.pointer(byte), size.value, ir.IntType(1)(0)])
+            with b.if_else(b.and_(indexed, number.test("==", -1))) as (without, there):
+                with without:
+                    end = [size.value, ir.IntType(1)(0)]
+                    b.call(clear, [target.pointer(byte), byte(0), *end])
+                with there:
+                    end = [size.value, ir.IntType(1)(0)]
+                    b.call(copy, [target.pointer(byte), source.pointer(byte), *end])
     b.ret_void()
 
 

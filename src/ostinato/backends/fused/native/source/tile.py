@@ -17,26 +17,30 @@ from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import PANEL_BYTES, SIZES
 from ostinato.backends.fused.native.source.int64 import INT64, Whole, choose, define
-from ostinato.backends.fused.native.source.machine import host
+from ostinato.backends.fused.native.source.machine import panel_rows
 from ostinato.backends.fused.native.source.scalars import FLOATS
 
 CONTRACT = ("contract",)
-MAX_ROWS = 6
-"""Rows of A in a tile at most: each row of the panels is used once for each."""
-
-
-def room() -> int:
-    """How many panel rows the registers of this machine can add up; the rest is for operands."""
-    features = set(host()[1].split(","))
-    if "+avx512f" in features:
-        return 24
-    # half as many registers of half the size; NEON: all of them, of a quarter
-    return 6 if {"+avx", "+neon"} & features else 3
+MAX_ROWS = 12
+"""Rows of A in a tile at most, where there are few of them: then the panels are read from afar, and
+once for each tile."""
+USUAL_ROWS = 8
+"""Rows of A in a tile at most, where there are many."""
 
 
 def max_rows() -> int:
     """The most rows of a tile on this machine."""
-    return min(MAX_ROWS, room())
+    return min(MAX_ROWS, panel_rows())
+
+
+def usual_rows() -> int:
+    """The most rows of a tile among many."""
+    return min(USUAL_ROWS, panel_rows())
+
+
+def few_rows() -> int:
+    """Up to so many rows, tiles are as tall as can be."""
+    return 2 * max_rows()
 
 
 def max_panels(rows: int) -> int:
@@ -44,7 +48,7 @@ def max_panels(rows: int) -> int:
 
     Of one row, eight vectors hide the latency of a multiplication; of more, four are enough.
     """
-    return max(1, min(8 if rows == 1 else 4, room() // rows))
+    return max(1, min(8 if rows == 1 else 4, panel_rows() // rows))
 
 
 def choose_panels(rows: Whole) -> Whole:
