@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from ostinato.data.tables.cells import MISSING
 from ostinato.data.tables.reader import Reader
 from ostinato.data.tables.table import Table, is_text
 
+# So many different texts of a column may be labels.
+_FEW = 100
 _MISSING = frozenset(word.lower() for word in MISSING if word.isalpha() or "/" in word)
 
 
@@ -33,11 +36,22 @@ def note_missing_words(reader: Reader, table: Table, name: str) -> None:
     words = sorted(word for word in different if word.strip().lower() in _MISSING)
     if words:
         reader.say(f"{table.name}: {', '.join(words)} in {name} are read as they stand, as texts")
-    spaced = sorted(
-        word for word in different if word != word.strip() and word.strip() in different
-    )
-    if spaced:
-        reader.say(
-            f"{table.name}: {spaced[0]!r} and {spaced[0].strip()!r} in {name} are two: they differ "
-            "by spaces"
-        )
+    if alike := _alike(different):
+        one, other, why = alike
+        reader.say(f"{table.name}: {one!r} and {other!r} in {name} are two: they differ by {why}")
+
+
+def _alike(words: Sequence[str]) -> tuple[str, str, str] | None:
+    """The first two words that a reader would take for one, and by what they differ."""
+    known: dict[str, str] = {}
+    for word in sorted(words):
+        bare = unicodedata.normalize("NFC", word).strip()
+        key = bare.casefold() if len(words) <= _FEW else bare
+        other = known.setdefault(key, word)
+        if other == word:
+            continue
+        if word.strip() == other.strip():
+            return other, word, "spaces"
+        same = unicodedata.normalize("NFC", other).strip() == bare
+        return other, word, "the Unicode form of their letters" if same else "capital letters"
+    return None

@@ -46,7 +46,8 @@ def way_out(cell: str, style: NumberStyle) -> str:
     if _MISSING.fullmatch(cell):
         return f"If it stands for a missing number: --missing '{cell}'."
     if grouped and grouped[2] != style.decimal:
-        return f"If {grouped[2]!r} parts thousands: --thousands '{grouped[2]}'{units}."
+        mark = f'"{grouped[2]}"' if grouped[2] == "'" else f"'{grouped[2]}'"
+        return f"If {grouped[2]!r} parts thousands: --thousands {mark}{units}."
     if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?", plain):
         return f"If '.' parts thousands: --thousands . --decimal ,{units}."
     other = "," if style.decimal == "." else "."
