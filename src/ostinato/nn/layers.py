@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast, overload
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +24,14 @@ from ostinato.sequence import check as sequence_check
 from ostinato.sequence.unroll import unroll
 from ostinato.typing import State
 
+S = TypeVar("S")
+"""The tree of the state: hx, and h_n."""
 
-class Layers(OverTime):
+Pair: TypeAlias = tuple[Tensor, Tensor]
+"""The state (h, c) of an LSTM."""
+
+
+class Layers(OverTime, Generic[S]):
     """L layers of cells in D directions, called as torch.nn's recurrent modules are.
 
     The parameters of all cells are parameters of this module: ``weight_hh`` of the backward cell
@@ -155,6 +161,18 @@ class Layers(OverTime):
             return form.unbatched(self._run, input, self._checked(input, hx, None))
         hx = self._checked(input, hx, input.shape[0 if self.batch_first else 1])
         return form.batched(self._run, input, hx, lengths, self.batch_first)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(
+            self, input: Tensor, hx: Any = None, *, lengths: form.Lengths = None
+        ) -> tuple[Tensor, S]: ...
+        @overload
+        def __call__(
+            self, input: PackedSequence, hx: Any = None, *, lengths: None = None
+        ) -> tuple[PackedSequence, S]: ...
+        def __call__(self, input: Any, hx: Any = None, *, lengths: Any = None) -> Any: ...
 
     def _refuse_lengths(self, lengths: form.Lengths, given: str) -> None:
         if lengths is not None:
