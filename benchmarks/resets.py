@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import ostinato
 from benchmarks.contestants import Layer, check_agreement, fused, training_step
@@ -70,10 +70,14 @@ def split_and_packed(layer: nn.Module, xs: Tensor, resets: Tensor) -> Tensor:
     starts = resets.t().contiguous()
     starts[:, 0] = True
     places = starts.flatten().nonzero().squeeze(1)
-    lengths = torch.diff(places, append=torch.tensor([num_steps * batch_size]))
-    pieces = xs.transpose(0, 1).flatten(0, 1).split(lengths.tolist())
-    ys = unpack_sequence(layer(pack_sequence(pieces, enforce_sorted=False))[0])
-    return torch.cat(ys).view(batch_size, num_steps, -1).transpose(0, 1)
+    piece = starts.flatten().cumsum(0) - 1
+    step = torch.arange(len(piece)) - places[piece]
+    lengths = torch.diff(places, append=torch.tensor([len(piece)]))
+    pieces = xs.new_zeros(int(lengths.max()), len(lengths), xs.shape[2])
+    pieces[step, piece] = xs.transpose(0, 1).flatten(0, 1)
+    packed = pack_padded_sequence(pieces, lengths, enforce_sorted=False)
+    ys, _ = pad_packed_sequence(layer(packed)[0])
+    return ys[step, piece].view(batch_size, num_steps, -1).transpose(0, 1)
 
 
 def loop(cell: ostinato.Cell, xs: Tensor, resets: Tensor) -> Tensor:
