@@ -16,6 +16,7 @@ from benchmarks import (
     precision,
     proof,
     ragged,
+    resets,
     streaming,
 )
 from benchmarks.part import Part
@@ -28,6 +29,7 @@ PARTS: tuple[Part, ...] = (
     precision.PART,
     ragged.PART,
     masking.PART,
+    resets.PART,
     streaming.PART,
     gemm.PART,
     growth.PART,

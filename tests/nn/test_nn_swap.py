@@ -319,6 +319,38 @@ def test_few_steps_run_as_before(ran: list[Any]) -> None:
     assert ran == [layer]
 
 
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_as_before_under_autocast(name: str, ran: list[Any]) -> None:
+    layer = getattr(nn, name)(3, 4)
+    x = torch.randn(9, 2, 3)
+
+    def step() -> list[Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            y = layer(x)[0]
+        return [y, *torch.autograd.grad(y.float().square().sum(), list(layer.parameters()))]
+
+    want = step()
+    swap(layer)
+    for got, known in zip(step(), want, strict=True):
+        assert got.dtype == known.dtype
+        assert torch.equal(got, known)
+    assert not ran
+
+
+def test_an_lstm_without_gradients_stays_in_onednn(ran: list[Any]) -> None:
+    layer = nn.LSTM(3, 4)
+    swap(layer)
+    x = torch.randn(9, 2, 3)
+    with torch.no_grad():
+        layer(x)
+    assert not ran
+    packed = nn.utils.rnn.pack_sequence([x[:, 0], x[:5, 1]])
+    with torch.no_grad():
+        layer(packed)
+        layer.double()(x.double())
+    assert ran == [layer, layer]
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
 @pytest.mark.filterwarnings(
     "ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import final
+from typing import Any, final, overload
 
 import torch
+from torch import Tensor
 
 from ostinato import cells
 from ostinato.nn import options
-from ostinato.nn.layers import Layers
+from ostinato.nn.layers import Layers, S
 
 
 @final
-class GRU(Layers):
+class GRU(Layers[S]):
     """``torch.nn.GRU``, and what it lacks: layers of gated recurrent units over a sequence.
 
     `ostinato.cells.GRU` is the cell and holds its equations. Letters: T time steps, B rows of the
@@ -48,6 +49,36 @@ class GRU(Layers):
 
     mode = "GRU"
 
+    @overload
+    def __init__(
+        self: GRU[Tensor],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, ...] = 0.0,
+        residual: bool = False,
+        cell: None = None,
+        reset: str = "after",
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: GRU[Any],
+        input_size: int,
+        hidden_size: int,
+        *args: Any,
+        cell: options.MakeCell,
+        **options: Any,
+    ) -> None: ...
     def __init__(
         self,
         input_size: int,

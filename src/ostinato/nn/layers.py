@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast, overload
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +29,14 @@ from ostinato.typing import State
 AXES = ((0, 1), (1,), (0,), (1,))
 """Where T and B, or B alone, stand in xs, hx, lengths, and the last state."""
 
+S = TypeVar("S")
+"""The tree of the state: hx, and h_n."""
 
-class Layers(OverTime):
+Pair: TypeAlias = tuple[Tensor, Tensor]
+"""The state (h, c) of an LSTM."""
+
+
+class Layers(OverTime, Generic[S]):
     """L layers of cells in D directions, called as torch.nn's recurrent modules are.
 
     The parameters of all cells are parameters of this module: ``weight_hh`` of the backward cell
@@ -174,6 +180,18 @@ class Layers(OverTime):
         check.packed_data(input.data, self.input_size)
         hx = self._checked(input.data, hx, int(input.batch_sizes[0]))
         return form.packed(self._run, input, hx)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(
+            self, input: Tensor, hx: Any = None, *, lengths: form.Lengths = None
+        ) -> tuple[Tensor, S]: ...
+        @overload
+        def __call__(
+            self, input: PackedSequence, hx: Any = None, *, lengths: None = None
+        ) -> tuple[PackedSequence, S]: ...
+        def __call__(self, input: Any, hx: Any = None, *, lengths: Any = None) -> Any: ...
 
     def _refuse_lengths(self, lengths: form.Lengths, given: str) -> None:
         if lengths is not None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import final
+from typing import Any, final, overload
 
 import torch
 
 from ostinato import cells
 from ostinato.nn import options
-from ostinato.nn.layers import Layers
+from ostinato.nn.layers import Layers, Pair, S
 
 
 @final
-class LSTM(Layers):
+class LSTM(Layers[S]):
     """``torch.nn.LSTM``, and what it lacks: layers of long short-term memories over a sequence.
 
     `ostinato.cells.LSTM` is the cell and holds its equations. Letters: T time steps, B rows of the
@@ -50,6 +50,35 @@ class LSTM(Layers):
     # as torch.nn.LSTM, whose RNN and GRU copy it
     output_is_kept = True
 
+    @overload
+    def __init__(
+        self: LSTM[Pair],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, ...] = 0.0,
+        residual: bool = False,
+        cell: None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: LSTM[Any],
+        input_size: int,
+        hidden_size: int,
+        *args: Any,
+        cell: options.MakeCell,
+        **options: Any,
+    ) -> None: ...
     def __init__(
         self,
         input_size: int,

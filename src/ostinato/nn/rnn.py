@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import final
+from typing import Any, final, overload
 
 import torch
+from torch import Tensor
 
 from ostinato import cells
 from ostinato.errors import ArgumentError
 from ostinato.nn import options
-from ostinato.nn.layers import Layers
+from ostinato.nn.layers import Layers, S
 
 
 @final
-class RNN(Layers):
+class RNN(Layers[S]):
     """``torch.nn.RNN``, and what it lacks: layers of simple recurrent cells over a sequence.
 
     ``h' = tanh(W x + b + U h + b')``, or relu; `ostinato.cells.Elman` is the cell. Letters: T time
@@ -45,6 +46,36 @@ class RNN(Layers):
     that do not fit or contradict each other.
     """
 
+    @overload
+    def __init__(
+        self: RNN[Tensor],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        layer_norm: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, ...] = 0.0,
+        residual: bool = False,
+        cell: None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RNN[Any],
+        input_size: int,
+        hidden_size: int,
+        *args: Any,
+        cell: options.MakeCell,
+        **options: Any,
+    ) -> None: ...
     def __init__(
         self,
         input_size: int,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ostinato.backends.call import in_autocast
 from ostinato.nn.gru import GRU
 from ostinato.nn.layers import Layers
 from ostinato.nn.lstm import LSTM
@@ -69,16 +70,20 @@ batches of 1 and 32 and H of 64 and 512)."""
 def runs_here(module: nn.RNNBase, input: Any) -> bool:
     """Whether ostinato runs the call: on a CPU, and where it gains by it.
 
-    Elsewhere torch.nn's forward runs: on CUDA, for tracing and export, and where it is as fast.
+    Elsewhere torch.nn's forward runs: on CUDA, for tracing and export, under autocast, and where
+    it is as fast.
     """
     if torch.jit.is_tracing() or torch.compiler.is_compiling():  # pyright: ignore[reportPrivateImportUsage]
         return False
-    if isinstance(input, PackedSequence):
-        return input.data.device.type == "cpu" and len(input.batch_sizes) >= FEW_STEPS
-    if not isinstance(input, Tensor) or input.dim() not in (2, 3) or 0 in input.shape:
+    x = input.data if isinstance(input, PackedSequence) else input
+    if not isinstance(x, Tensor) or x.dim() not in (2, 3) or 0 in x.shape:
         return True  # refused in words, or a case that torch.nn has not
-    num_steps = input.shape[1 if module.batch_first and input.dim() == 3 else 0]
-    return input.device.type == "cpu" and num_steps >= FEW_STEPS and not in_onednn(module, input)
+    if x.device.type != "cpu" or in_autocast(x.device):
+        return False
+    if isinstance(input, PackedSequence):
+        return len(input.batch_sizes) >= FEW_STEPS
+    num_steps = x.shape[1 if module.batch_first and x.dim() == 3 else 0]
+    return num_steps >= FEW_STEPS and not in_onednn(module, x)
 
 
 def in_onednn(module: nn.RNNBase, input: Tensor) -> bool:

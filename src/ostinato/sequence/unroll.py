@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,72 @@ from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import Segment, check_name, execute
 from ostinato.backends.recompute import execute_in_chunks
 from ostinato.cell import as_cell
+from ostinato.cells import GatedCell, GatedMemory
 from ostinato.combine.dropout import keep_masks
 from ostinato.combine.norm_penalty import collect
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
 from ostinato.typing import State, Tree
+
+
+@overload
+def unroll(  # pyright: ignore[reportOverlappingOverload]  # the first that fits counts
+    cell: GatedMemory,
+    xs: Tensor,
+    state: tuple[Tensor, Tensor] | None = None,
+    *,
+    lengths: Tensor | Sequence[int] | None = None,
+    mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    reverse: bool = False,
+    backend: str = "auto",
+    checkpoint: int | None = None,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
+
+
+@overload
+def unroll(
+    cell: GatedCell,
+    xs: Tensor,
+    state: Tensor | None = None,
+    *,
+    lengths: Tensor | Sequence[int] | None = None,
+    mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    reverse: bool = False,
+    backend: str = "auto",
+    checkpoint: int | None = None,
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def unroll(
+    cell: nn.Module,
+    xs: Tensor,
+    state: State = None,
+    *,
+    lengths: Tensor | Sequence[int] | None = None,
+    mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    reverse: bool = False,
+    backend: str = "auto",
+    checkpoint: int | None = None,
+) -> tuple[Tensor, State]: ...
+
+
+@overload
+def unroll(
+    cell: nn.Module,
+    xs: Tree,
+    state: State = None,
+    *,
+    lengths: Tensor | Sequence[int] | None = None,
+    mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    reverse: bool = False,
+    backend: str = "auto",
+    checkpoint: int | None = None,
+) -> tuple[Tree, State]: ...
 
 
 def unroll(
