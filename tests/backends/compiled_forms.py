@@ -185,8 +185,10 @@ def equal(compiled: Any, model: nn.Module, twin: nn.Module, given: Arguments, se
     torch.manual_seed(seed)
     want = twin(*given[0], **given[1])
     torch.testing.assert_close(got, want)
-    inputs = [t for t in leaves_of(given) if t.requires_grad]
-    grads = [gradients(m, [*inputs, *p.parameters()]) for m, p in ((got, model), (want, twin))]
+    inputs, grads = [t for t in leaves_of(given) if t.requires_grad], []
+    for made, whose in ((got, model), (want, twin)):
+        learned = [p for p in whose.parameters() if p.requires_grad]
+        grads.append(gradients(made, [*inputs, *learned]))
     torch.testing.assert_close(*grads)
     torch.testing.assert_close(list(model.buffers()), list(twin.buffers()))
 

@@ -155,7 +155,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
     if torch.compiler.is_dynamo_compiling():
         # in a graph there are no numbers to look at
         right = ((lengths >= 0) & (lengths <= num_steps)).all()
-        torch._assert_async(right, "lengths: wanted numbers from 0 to T. Pad xs to the longest row.")
+        said = "lengths: wanted numbers from 0 to T. Pad xs to the longest row."
+        torch._assert_async(right, said)  # pyright: ignore
     elif batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
         raise ArgumentError(
             "lengths",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ostinato.backends.base import Backend, Run
-from ostinato.backends.call import Call, in_transform
+from ostinato.backends.call import Call, in_trace, in_transform
 from ostinato.backends.compare import Deviation, compared, fresh, results
 from ostinato.backends.fused.calls import run_call
 from ostinato.backends.fused.dense import KINDS
@@ -126,7 +126,7 @@ def refuse_context(call: Call) -> str | None:
     """Why the compiler cannot run here and now."""
     if in_transform():
         return "compiled loops cannot run under functorch transforms or forward-mode AD"
-    if torch.jit.is_tracing():
+    if in_trace():
         return "torch.jit.trace records torch's operations, and compiled loops are none"
     if torch.is_autocast_enabled("cpu"):
         return "compiled loops have one dtype, and autocast is on"
