@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ostinato import _tree
 from ostinato._exporting import exporting
-from ostinato.backends import operator
 from ostinato.backends.request import Function, Spec, ask
 from ostinato.typing import State, Tree
 
@@ -66,7 +65,9 @@ def run(
     tensors += [getattr(modules[i], name) for i, name in answer.plain]
     learns = torch.is_grad_enabled()
     wanted = [learns and t.requires_grad for t in tensors]
-    results = operator.RUN(answer.handle, answer.form, wanted, numbers, tensors[0], tensors[1:])
+    results = torch.ops.ostinato.run(
+        answer.handle, answer.form, wanted, numbers, tensors[0], tensors[1:]
+    )
     count = len(results) - len(answer.changed) - any(wanted)
     for number, value in zip(answer.changed, results[count:], strict=False):
         tensors[number].detach().copy_(value)

@@ -205,6 +205,3 @@ for name, key, kernel in (
     torch.library.impl(f"ostinato::{name}", key, kernel)
 torch.library.register_fake("ostinato::run", run_fake)  # pyright: ignore
 torch.library.register_fake("ostinato::pull", pull_fake)  # pyright: ignore
-
-RUN = torch.ops.ostinato.run.default
-"""The operator ``ostinato::run``, as a graph calls it."""

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -133,6 +134,8 @@ def ask(
     Dynamo runs this while it traces, and takes the answer for a constant as long as all modules
     are the same objects and in the same modes.
     """
+    # its operators are first needed here
+    import_module("ostinato.backends.operator")
     if in_transform():
         return "a functorch transform is under way"
     if any(map(hooked, modules)):
