@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ostinato import _padding, _tree
 from ostinato.backends.base import Backend, Run
-from ostinato.backends.call import Call, acts, hooked, in_autocast, in_transform
+from ostinato.backends.call import Call, acts, hooked, in_autocast, in_trace, in_transform
 from ostinato.cell import Lift
 from ostinato.cells import GRU, LSTM, Elman, GatedCell
 from ostinato.typing import State, Tree
@@ -177,8 +177,8 @@ def kernel(cell: GatedCell, xs: Tensor, state: State) -> tuple[Tensor, State]:
 
 
 def learning() -> bool:
-    """Whether there may be a backward; a trace of torch.jit has one flag for all."""
-    return torch.is_grad_enabled() or torch.jit.is_tracing()
+    """Whether there may be a backward; a trace of torch.jit, which has one flag, says yes."""
+    return torch.is_grad_enabled() or in_trace()
 
 
 def packed_kernel(

@@ -145,6 +145,11 @@ def acts(hooks: dict[int, Callable[..., object]]) -> bool:
     return bool(hooks) and not all(hasattr(hook, "observes") for hook in hooks.values())
 
 
+def in_trace() -> bool:
+    """Whether `torch.jit.trace` is writing down operations."""
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
 def in_transform() -> bool:
     """Whether a functorch transform (vmap, grad, jvp) or forward-mode AD is under way."""
     # torch has no public way to ask; torch.autograd.Function asks the first like this itself

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _tree
-from ostinato.backends.call import Call, in_transform
+from ostinato.backends.call import Call, in_trace, in_transform
 from ostinato.backends.fused.backend import Fused
 from ostinato.backends.fused.stream.stream import Stream, open_stream
 from ostinato.backends.fused.trace.unchanged import Watch
@@ -112,7 +112,7 @@ class Part:
                     return y, self.token(self.runner)
             self.save(self.latest)
         before = before.state() if isinstance(before, Kept) else before
-        if in_transform() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
+        if in_transform() or in_trace() or torch.is_autocast_enabled("cpu"):
             return step(self.cell, x, settled(before), self.name)
         if self.runner is None or not self.runner.suits(x):
             before = settled(before)

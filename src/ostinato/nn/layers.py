@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
-from ostinato.backends import operator
+from ostinato.backends import in_graph
 from ostinato.backends.call import Memo, initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import steps
@@ -214,8 +214,8 @@ class Layers(OverTime, Generic[S]):
     def _run(self, xs: Tensor, hx: State, lengths: form.Lengths) -> tuple[Tensor, State]:
         """xs [T, B, I] and leaves [L*D, B, ...] to ys [T, B, D*R] and leaves [L*D, B, ...]."""
         given = (xs, hx, lengths)
-        if operator.compiling():
-            return operator.run(Layers._run_all, self, given, AXES, ())
+        if in_graph.compiling():
+            return in_graph.run(Layers._run_all, self, given, AXES, ())
         return self._run_all(*given)
 
     @closed

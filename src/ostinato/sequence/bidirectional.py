@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
-from ostinato.backends import operator
+from ostinato.backends import in_graph
 from ostinato.backends.dynamo import closed
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.errors import ArgumentError, ShapeError
@@ -63,8 +63,8 @@ class BothWays(OverTime, ABC):
         on the other side of the same border. The options are else those of `ostinato.unroll`.
         """
         given = (xs, lengths, mask, resets)
-        if operator.compiling():
-            return operator.run(BothWays._run, self, given, AXES, (checkpoint,))[0]
+        if in_graph.compiling():
+            return in_graph.run(BothWays._run, self, given, AXES, (checkpoint,))[0]
         return self._run(*given, checkpoint)[0]
 
     @closed

@@ -144,9 +144,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
     if torch.compiler.is_dynamo_compiling():
         # in a graph there are no numbers to look at
         right = ((lengths >= 0) & (lengths <= num_steps)).all()
-        torch._assert_async(
-            right, "lengths: wanted numbers from 0 to T. Pad xs to the longest row."
-        )
+        said = "lengths: wanted numbers from 0 to T. Pad xs to the longest row."
+        torch._assert_async(right, said)  # pyright: ignore
         return lengths
     low, high = bounds(lengths) if batch_size else (0, 0)
     if low < 0 or high > num_steps:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
-from ostinato.backends import operator
+from ostinato.backends import in_graph
 from ostinato.backends.stepping import Live
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.combine.stack import Stack
@@ -84,7 +84,7 @@ class Remembering(OverTime):
         """The state to start a call from; ``cut`` takes a carried state by value."""
         state = self.state
         # neither can be asked in a graph of torch.compile
-        if not operator.compiling() and torch.is_grad_enabled():
+        if not in_graph.compiling() and torch.is_grad_enabled():
             state = usable(state)
         if self._given:
             return state

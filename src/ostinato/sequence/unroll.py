@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
-from ostinato.backends import operator
+from ostinato.backends import in_graph
 from ostinato.backends.call import Call, initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import Segment, check_name, execute
@@ -129,8 +129,8 @@ def unroll(
     that was asked for by name refuses.
     """
     given, options = (xs, state, lengths, mask, resets), (reverse, backend, checkpoint)
-    if operator.compiling():
-        return operator.run(_unroll, cell, given, AXES, options)
+    if in_graph.compiling():
+        return in_graph.run(_unroll, cell, given, AXES, options)
     return _unroll(cell, *given, *options)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ostinato.backends.base import Backend, Run
-from ostinato.backends.call import Call, in_transform
+from ostinato.backends.call import Call, in_trace, in_transform
 from ostinato.backends.compare import Deviation, compared, fresh, results
 from ostinato.backends.fused.explain import account, summary
 from ostinato.backends.fused.native.dense import KINDS
@@ -121,7 +121,7 @@ def refuse_context(call: Call) -> str | None:
     """Why the compiler cannot run here and now."""
     if in_transform():
         return "compiled loops cannot run under functorch transforms or forward-mode AD"
-    if torch.jit.is_tracing():
+    if in_trace():
         return "torch.jit.trace records torch's operations, and compiled loops are none"
     if torch.is_autocast_enabled("cpu"):
         return "compiled loops have one dtype, and autocast is on"
