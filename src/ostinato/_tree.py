@@ -13,6 +13,7 @@ from typing import Any, cast, overload
 import torch
 from torch import Tensor
 
+from ostinato._exporting import exporting
 from ostinato.errors import StateError
 from ostinato.typing import Tree
 
@@ -27,7 +28,7 @@ def children(tree: Tree) -> list[tuple[str, Tree]] | None:
         return [(f".{name}", item) for name, item in zip(names, items, strict=True)]
     if isinstance(tree, dict):
         entries = cast("dict[str, Tree]", tree)
-        return [(f"[{key!r}]", value) for key, value in sorted(entries.items())]
+        return [(f"[{key!r}]", entries[key]) for key in sorted(entries)]
     return None
 
 
@@ -81,8 +82,11 @@ def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
 def apart(tree: Tree, other: Tree) -> Tree:
     """The tree, with copies of the leaves that share memory with a leaf of another tree.
 
-    What is given away may be changed in place by whoever gets it; what is kept must not be.
+    What is given away may be changed in place by whoever gets it; what is kept must not be. In a
+    graph that is exported, where nobody can ask about memory, all leaves are copies.
     """
+    if exporting():
+        return map(torch.clone, tree)
     kept = leaves(other)
     return map(lambda leaf: leaf.clone() if any(shares(leaf, k) for k in kept) else leaf, tree)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.cell import Cell, as_cell
 from ostinato.combine.dropout import first, keep_masks
 from ostinato.combine.norm_penalty import check_no_penalty
@@ -53,7 +54,8 @@ class MaskZero(Cell):
 
     def _step(self, x: Tree, state: State, there: Tensor) -> tuple[Tree, State]:
         """A step whose y and state stand where a row is there; elsewhere anything may stand."""
-        if not self.trim or not there.any():
+        # a graph that is exported cannot depend on how many rows are there
+        if not self.trim or exporting() or not there.any():
             return self.cell(x, state)
         batch_size = there.shape[0]
         rows = there.nonzero()[:, 0]

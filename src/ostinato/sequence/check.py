@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.backends.call import in_autocast, initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
@@ -152,6 +153,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         )
     # torch computes with no other unsigned numbers than uint8
     lengths = lengths.long()
+    if exporting():  # what they are is not known; beyond T they count as T
+        return lengths
     if batch_size and (int(lengths.min()) < 0 or int(lengths.max()) > num_steps):
         raise ArgumentError(
             "lengths",
