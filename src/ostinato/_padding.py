@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ostinato._exporting import exporting
+
 
 def mask_from_lengths(lengths: Tensor, num_steps: int) -> Tensor:
     """bool [T, B] from lengths [B]: True at the first ``lengths[b]`` steps of row b."""
@@ -36,4 +38,11 @@ def take_steps(xs: Tensor, order: Tensor) -> Tensor:
 def zero_masked(xs: Tensor, mask: Tensor) -> Tensor:
     """xs [T, B, ...] with zeros where the mask is False, whatever stood there, NaN included."""
     there = mask.reshape(*mask.shape, *(1,) * (xs.dim() - 2))
-    return torch.where(there, xs, torch.zeros((), dtype=xs.dtype, device=xs.device))
+    return either(there, xs, torch.zeros((), dtype=xs.dtype, device=xs.device))
+
+
+def either(there: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """``torch.where``; of flags in an exported graph in terms that ONNX Runtime has."""
+    if exporting() and yes.dtype == torch.bool:
+        return (there & yes) | (~there & no)
+    return torch.where(there, yes, no)

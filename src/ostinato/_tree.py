@@ -137,6 +137,16 @@ def mismatch(wanted: Tree, got: Tree, path: str) -> Mismatch | None:
     return next((one for one in found if one is not None), None)
 
 
+def alike(wanted: Tree, got: Tree) -> bool:
+    """Whether two trees have the same structure, shapes and dtypes; in no words, for Dynamo."""
+    ours, theirs = children(wanted), children(got)
+    if ours is None or theirs is None:
+        both = isinstance(wanted, Tensor) and isinstance(got, Tensor)
+        return both and wanted.shape == got.shape and wanted.dtype == got.dtype
+    same = type(wanted) is type(got) and [step for step, _ in ours] == [step for step, _ in theirs]
+    return same and all(alike(a, b) for (_, a), (_, b) in zip(ours, theirs, strict=True))
+
+
 def _leaf_mismatch(wanted: Tensor, got: Tensor, path: str) -> Mismatch | None:
     if wanted.shape != got.shape:
         return Mismatch(path, f"shape {list(wanted.shape)}", str(list(got.shape)))

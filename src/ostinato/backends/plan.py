@@ -8,24 +8,23 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
+
 from ostinato import _tree
 from ostinato._exporting import exporting
+from ostinato.backends import graph
 from ostinato.backends.aten import Aten
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, hooked
 from ostinato.backends.dynamo import closed
 from ostinato.backends.eager import Eager
 from ostinato.backends.fused.backend import Fused
-from ostinato.backends.scan import Scan
 from ostinato.cell import Cell, Lift
 from ostinato.combine.composite import Composite
 from ostinato.errors import ArgumentError, BackendError, StateError
 from ostinato.typing import State, Tree
 
-APPLIED = Aten()
-"""What applies a stateless module to all steps at once."""
-
-BACKENDS: tuple[Backend, ...] = (Fused(), APPLIED, Eager())
+BACKENDS: tuple[Backend, ...] = (Fused(), Aten(), Eager())
 """Every backend, the fastest first. ``auto`` takes the first that accepts."""
 
 NAMES = ("auto", *(backend.name for backend in BACKENDS))
@@ -103,23 +102,11 @@ class Segment:
         return "\n".join([body, *(" " * 44 + f" {refusal}" for refusal in self.refusals)])
 
 
-def choose_for_export(call: Call, name: str) -> tuple[str, Run, tuple[str, ...]]:
-    """What runs a call in a graph that is exported. Raises BackendError for a backend by name."""
-    if name != "auto":
-        raise BackendError(
-            "backend",
-            wanted='"auto" while torch.export is tracing, or "eager", which fixes T',
-            got=repr(name),
-            remedy="Compiled loops and torch's kernels are no parts of a graph.",
-        )
-    if isinstance(call.cell, Lift) and not isinstance(applied := APPLIED.accept(call), str):
-        return APPLIED.name, applied, ()
-    return "scan", Scan(call), ()
-
-
 @closed
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
+    if exporting():
+        return graph.execute(call, name if torch.compiler.is_dynamo_compiling() else resolve(name))
     return _execute(call, resolve(name), journal, 0)
 
 
@@ -172,8 +159,6 @@ def part(composite: Composite, before: State, state: State, initial: State) -> S
 
 def choose(call: Call, name: str) -> tuple[str, Run, tuple[str, ...]]:
     """The backend that takes the call, what it will run, and what those before it said."""
-    if exporting() and name != "eager":
-        return choose_for_export(call, name)
     refusals: list[str] = []
     for candidate in BACKENDS:
         if name not in (candidate.name, "auto"):

@@ -113,13 +113,15 @@ def scan(
 
     def flat(*given: Tensor) -> Any:
         made = step([*given[:first]], [*given[first:last]], [*given[last:]])
-        # under Dynamo the operator is told apart what is carried; else it counts
+        # Dynamo has the operator take and give what is carried and what is stacked apart
         return made if strict else (*made[0], *made[1])
 
     if strict:
         # torch fails to differentiate a scan that it traces so, where the state is not all floats
         start, over, fixed = ([t.detach() for t in each] for each in (start, over, fixed))
     made = operator(partial(called, combine_fn=flat), start, over, tuple(fixed))
+    if strict:
+        return made
     return [*made[:first]], [*made[first:]]
 
 

@@ -47,7 +47,7 @@ class MaskZero(Cell):
         def there_or(leaf: Tensor, otherwise: Tensor) -> Tensor:
             if leaf.shape[0] != there.shape[0]:  # the rows share it
                 return leaf
-            return torch.where(there.reshape(-1, *(1,) * (leaf.dim() - 1)), leaf, otherwise)
+            return _padding.either(there.reshape(-1, *(1,) * (leaf.dim() - 1)), leaf, otherwise)
 
         blank = _tree.map(lambda leaf: leaf.new_zeros(()), y)
         return _tree.map(there_or, y, blank), _tree.map(there_or, after, self._fresh(state, there))

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.backends.call import initial_state
 from ostinato.backends.eager import steps
 from ostinato.cell import Cell, OverTime, as_cell
@@ -142,6 +143,8 @@ class Layers(OverTime):
         Raises ShapeError, DtypeError, DeviceError, StateError and ArgumentError, which are also
         of the type that torch.nn raises where it raises ValueError or RuntimeError.
         """
+        if exporting():
+            refuse_export(input)
         if isinstance(input, PackedSequence):
             self._refuse_lengths(lengths, "a PackedSequence, which holds its own")
             check.packed_data(input.data, self.input_size)
@@ -256,3 +259,21 @@ class Layers(OverTime):
         said += [f"{k}={getattr(self, k)}" for k, v in default.items() if getattr(self, k) != v]
         said += [f"cell={self._cell_name}"] if self._own_cell else []
         return ", ".join(said)
+
+
+def refuse_export(input: Tensor | PackedSequence) -> None:
+    """Raise ArgumentError for what cannot be in a graph that `torch.export` makes."""
+    if isinstance(input, PackedSequence):
+        raise ArgumentError(
+            "input",
+            wanted="a padded tensor while torch.export is tracing",
+            got="a PackedSequence, whose number of rows at each step a graph would fix",
+            remedy="Pass the padded tensor with lengths=, which may be an input of the graph.",
+        )
+    if torch.compiler.is_dynamo_compiling():
+        raise ArgumentError(
+            "strict",
+            wanted="strict=False, torch's default, as Dynamo cannot look into a drop-in's cells",
+            got="True",
+            remedy="Or export unroll(cell, xs) with a cell of ostinato.cells.",
+        )

@@ -140,7 +140,7 @@ class BiSequencerLM(BothWays):
         parts = part.cumsum(0)  # which sequence of its row a step belongs to
 
         def pick(ys: Tree, steps: Tensor) -> Tree:
-            inside = steps.clamp(0, len(steps) - 1)
+            inside = steps.clamp(0, steps.shape[0] - 1)
             found = there & (steps == inside) & (parts.gather(0, inside) == parts)
             return _tree.map(
                 lambda leaf: _padding.zero_masked(_padding.take_steps(leaf, inside), found), ys
@@ -151,14 +151,14 @@ class BiSequencerLM(BothWays):
 
 def steps_before(mask: Tensor) -> Tensor:
     """[T, B]: for each step the last one in the mask before it, -1 where there is none."""
-    steps = torch.arange(len(mask), device=mask.device)[:, None]
+    steps = torch.arange(mask.shape[0], device=mask.device)[:, None]
     seen = torch.where(mask, steps, -1).cummax(0).values
     return torch.cat([torch.full_like(seen[:1], -1), seen[:-1]])
 
 
 def steps_after(mask: Tensor) -> Tensor:
     """[T, B]: for each step the first one in the mask after it, T where there is none."""
-    return len(mask) - 1 - steps_before(mask.flip(0)).flip(0)
+    return mask.shape[0] - 1 - steps_before(mask.flip(0)).flip(0)
 
 
 def redrawn(cell: Cell) -> Cell:
