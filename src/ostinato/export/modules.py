@@ -24,7 +24,8 @@ class Flat(nn.Module):
         self.module, self.call = module, call
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return tuple(_tree.leaves(self.call(*given)))
+        # a graph must not give out what came in
+        return tuple(leaf.clone() for leaf in _tree.leaves(self.call(*given)))
 
 
 @final
