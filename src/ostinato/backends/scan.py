@@ -119,10 +119,43 @@ def scan(
     if strict:
         # torch fails to differentiate a scan that it traces so, where the state is not all floats
         start, over, fixed = ([t.detach() for t in each] for each in (start, over, fixed))
-    made = operator(partial(called, combine_fn=flat), start, over, tuple(fixed))
-    if strict:
-        return made
+        return operator(partial(called, combine_fn=flat), start, over, tuple(fixed))
+    graph, constants = traced(flat, start, over, fixed)
+    made = operator(graph, start, over, (*fixed, *constants))
     return [*made[:first]], [*made[first:]]
+
+
+def traced(
+    flat: Callable[..., Any], start: list[Tensor], over: list[Tensor], fixed: list[Tensor]
+) -> tuple[torch.fx.GraphModule, list[Tensor]]:
+    """A step as a graph, and the constants in it, which become its last inputs.
+
+    Such are tensors that a step makes of numbers or has as plain attributes. Within the graph of a
+    step torch would lose them; those of the whole program it keeps.
+    """
+    from torch._higher_order_ops.utils import first_slice_copy, materialize_as_graph
+    from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
+
+    with disable_proxy_modes_tracing():  # these are no parts of the program
+        samples = [t.clone() for t in start], [first_slice_copy(t) for t in over]
+    graph = materialize_as_graph(flat, (*samples[0], *samples[1], *fixed))
+    constants: list[Tensor] = []
+    for node in [*graph.graph.nodes]:
+        found = getattr(graph, str(node.target), None) if node.op == "get_attr" else None
+        if isinstance(found, Tensor):
+            with graph.graph.inserting_before(first_of_no_input(graph)):
+                given = graph.graph.placeholder(f"constant_{len(constants)}")
+            given.meta.update(node.meta)
+            node.replace_all_uses_with(given)
+            graph.graph.erase_node(node)
+            constants.append(found.clone())
+    graph.recompile()
+    return graph, constants
+
+
+def first_of_no_input(graph: torch.fx.GraphModule) -> torch.fx.Node:
+    """The first node that is no input."""
+    return next(node for node in graph.graph.nodes if node.op != "placeholder")
 
 
 def called(*given: Tensor, combine_fn: Callable[..., Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -70,7 +69,7 @@ def two_steps(model: nn.Module) -> Tensor:
     return example("xs", model, width, "a sequence [T, B, ...]").repeat(2, 1, 1)
 
 
-def of_cell(cell: Cell, xs: Tree, *, lengths: bool) -> Graph:
+def of_cell(cell: Cell, xs: Tree, *, lengths: bool = False) -> Graph:
     """A cell over a sequence, with its states."""
     xs = two_steps(cell) if xs is None else xs
     sample = _tree.leaves(xs)[0]
@@ -94,8 +93,8 @@ def of_cell(cell: Cell, xs: Tree, *, lengths: bool) -> Graph:
     )
 
 
-def of_module(model: nn.Module, xs: Tree, *, lengths: bool, names: Sequence[str] = ()) -> Graph:
-    """Any module over a sequence, called as it is. ``names`` of its outputs, else ys, ys_0 ..."""
+def of_module(model: nn.Module, xs: Tree, *, lengths: bool = False) -> Graph:
+    """Any module over a sequence, called as it is."""
     form, sample = xs, _tree.leaves(xs)[0]
 
     def call(*given: Tensor) -> Tree:
@@ -110,7 +109,7 @@ def of_module(model: nn.Module, xs: Tree, *, lengths: bool, names: Sequence[str]
     order = {0: "T", 1: "B"} if time_first else {0: "B", 1: "T"}
     axes = {name: order for name in named(xs, "xs")}
     return Graph(
-        Flat(model, call), inputs, names or [*named(found, "ys")], {**axes, "lengths": {0: "B"}}
+        Flat(model, call), inputs, [*named(found, "ys")], {**axes, "lengths": {0: "B"}}
     )
 
 

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
+from ostinato.backends.scan import scan
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
@@ -152,8 +154,21 @@ class BiSequencerLM(BothWays):
 def steps_before(mask: Tensor) -> Tensor:
     """[T, B]: for each step the last one in the mask before it, -1 where there is none."""
     steps = torch.arange(mask.shape[0], device=mask.device)[:, None]
-    seen = torch.where(mask, steps, -1).cummax(0).values
+    seen = running_most(torch.where(mask, steps, -1))
     return torch.cat([torch.full_like(seen[:1], -1), seen[:-1]])
+
+
+def running_most(steps: Tensor) -> Tensor:
+    """The largest number so far of [T, B], for each step; -1 at least."""
+    if not exporting():
+        return steps.cummax(0).values
+
+    def larger(most: list[Tensor], now: list[Tensor], _: list[Tensor]):
+        found = torch.maximum(most[0], now[0])
+        return [found], [found.clone()]
+
+    # ONNX has no cummax
+    return scan(larger, [torch.full_like(steps[0], -1)], [steps], [])[1][0]
 
 
 def steps_after(mask: Tensor) -> Tensor:
