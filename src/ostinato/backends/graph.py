@@ -1,7 +1,7 @@
 """What runs a call while `torch.export` traces it: parts of a graph, in place of the backends.
 
-Stateless modules are applied to all steps at once, as `Aten` does; the standard cells are ONNX's own
-operators where the graph is made for it (`onnx_nodes`); any other cell is a `Scan`.
+Stateless modules are applied to all steps at once, as `Aten` does; the standard cells are ONNX's
+own operators where the graph is made for it (`onnx_nodes`); any other cell is a `Scan`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def execute(call: Call, name: str) -> tuple[Tree, State]:
         )
     composite = call.cell
     # resets want the parts of the initial state, which a whole scan has
-    if isinstance(composite, Composite) and composite.layered and call.resets is None:
-        if not hooked(composite):
-            return execute_layers(call, composite)
+    layered = isinstance(composite, Composite) and composite.layered and not hooked(composite)
+    if layered and call.resets is None:
+        return execute_layers(call, cast("Composite", composite))
     return choose(call).run()
 
 
@@ -54,4 +54,4 @@ def choose(call: Call) -> Run:
     """What a call of one cell becomes."""
     by = Aten() if isinstance(call.cell, Lift) else OnnxNodes()
     taken = by.accept(call)
-    return Scan(call) if isinstance(taken, str) else cast("Run", taken)
+    return Scan(call) if isinstance(taken, str) else taken

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.parametrize import is_parametrized
 
 from ostinato import _tree
+from ostinato._exporting import is_for_onnx
 from ostinato.backends.aten import overridden
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, hooked
@@ -34,7 +35,7 @@ class OnnxNodes(Backend):
     name: ClassVar[str] = "onnx"
 
     def accept(self, call: Call) -> Run | str:
-        if not torch.onnx.is_in_onnx_export():
+        if not is_for_onnx():
             return "the graph is not for ONNX"
         return refuse_cell(call) or refuse_call(call) or Node(call)
 
@@ -108,7 +109,7 @@ class Node(Run):
 
     def _attributes(self) -> dict[str, Any]:
         cell = self.cell
-        said = {"hidden_size": cell.hidden_size}
+        said: dict[str, Any] = {"hidden_size": cell.hidden_size}
         said["direction"] = "reverse" if self.call.reverse else "forward"
         if isinstance(cell, Elman):
             said["activations"] = [cast("str", cell.activation).capitalize()]

@@ -133,7 +133,10 @@ def traced(
     Such are tensors that a step makes of numbers or has as plain attributes. Within the graph of a
     step torch would lose them; those of the whole program it keeps.
     """
-    from torch._higher_order_ops.utils import first_slice_copy, materialize_as_graph
+    from torch._higher_order_ops.utils import (
+        first_slice_copy,
+        materialize_as_graph,  # pyright: ignore[reportUnknownVariableType]
+    )
     from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 
     with disable_proxy_modes_tracing():  # these are no parts of the program

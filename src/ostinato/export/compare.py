@@ -52,12 +52,9 @@ class Session:
 
     def initial(self, batch_size: int) -> dict[str, Tensor]:
         """The states before the first step."""
-        kinds = {"tensor(bool)": torch.bool, "tensor(int64)": torch.int64}
-        kinds |= {"tensor(float)": torch.float32, "tensor(double)": torch.float64}
-        dtypes = {given.name: kinds[given.type] for given in self.session.get_inputs()}
         return {
-            name: torch.tensor(row, dtype=dtypes[name]).expand(batch_size, *np.shape(row))
-            for name, row in self.about["initial"].items()
+            name: torch.from_numpy(np.array([one["row"]] * batch_size, one["dtype"]))
+            for name, one in self.about["initial"].items()
         }
 
 

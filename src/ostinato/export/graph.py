@@ -15,7 +15,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from ostinato.backends.scan import NEEDED
+from ostinato._exporting import exporting_to_onnx
+from ostinato.backends.scan import NEEDED, whole
 from ostinato.data.files import atomic, what_is
 from ostinato.data.requirements import require
 from ostinato.errors import ArgumentError, OstinatoError
@@ -52,7 +53,8 @@ class Graph:
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises ExportError for what cannot be traced."""
-        require("onnx", "onnx"), require("onnxscript", "onnx")
+        for package in ("onnx", "onnxscript"):
+            require(package, "onnx")
         size = sum(t.nbytes for t in (*self.module.parameters(), *self.module.buffers()))
         if size > ONE_FILE:
             raise ExportError(
@@ -69,7 +71,10 @@ class Graph:
 
     def about(self) -> dict[str, Any]:
         """What the file's metadata says: which output is the next of which state, and the start."""
-        initial = {name: row.tolist() for name, row in self.initial.items()}
+        initial = {
+            name: {"dtype": dtype_name(row), "row": row.tolist()}
+            for name, row in self.initial.items()
+        }
         return {"states": dict(self.states), "initial": initial}
 
     def _program(self) -> Any:
@@ -77,16 +82,24 @@ class Graph:
             {axis: size(name) for axis, name in self.axes.get(given, {}).items()}
             for given in self.inputs
         )
-        with at_rest(self.module), quiet(), told(self.module):
+        # torch would take a view for a promise about what it is a view of
+        given = tuple(whole(tensor.detach()) for tensor in self.inputs.values())
+        with at_rest(self.module), quiet(), told(self.module), exporting_to_onnx():
+            # by itself torch.onnx.export would try in other ways what has failed in this one
+            program = torch.export.export(self.module, given, dynamic_shapes=(shapes,))
             return torch.onnx.export(
-                self.module,
-                tuple(self.inputs.values()),
+                program,
                 input_names=list(self.inputs),
                 output_names=list(self.outputs),
                 dynamic_shapes=(shapes,),
                 dynamo=True,
                 verbose=False,
             )
+
+
+def dtype_name(tensor: Tensor) -> str:
+    """The dtype as NumPy calls it, such as ``float32``."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def size(name: str) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from ostinato.export.graph import Graph
+from ostinato.export.graph import Graph, dtype_name
 
-STREAM = '''
+STREAM = """
 ```python
 import json
 
@@ -17,33 +17,31 @@ import onnxruntime as ort
 
 session = ort.InferenceSession("{file}")
 about = json.loads(session.get_modelmeta().custom_metadata_map["ostinato"])
-kinds = {{"tensor(float)": "f4", "tensor(double)": "f8", "tensor(bool)": "?", "tensor(int64)": "i8"}}
-kinds = {{given.name: kinds[given.type] for given in session.get_inputs()}}
 # one row of each state for the start; of a batch of B, repeat it B times
-state = {{name: np.array([row], kinds[name]) for name, row in about["initial"].items()}}
+state = {{n: np.array([one["row"]], one["dtype"]) for n, one in about["initial"].items()}}
+names = [made.name for made in session.get_outputs()]
 
 
 def step(x):
-    outputs = [made.name for made in session.get_outputs()]
-    made = dict(zip(outputs, session.run(None, {{"x": x, **state}})))
+    made = dict(zip(names, session.run(None, {{"x": x, **state}})))
     state.update({{name: made[after] for name, after in about["states"].items()}})
     return made["{output}"]
 ```
-'''
+"""
 
-SEQUENCE = '''
+SEQUENCE = """
 ```python
 import onnxruntime as ort
 
 session = ort.InferenceSession("{file}")
 outputs = session.run(None, {{{inputs}}})  # NumPy arrays
 ```
-'''
+"""
 
-PARTS = '''
+PARTS = """
 Run the encoder once; then the step for each token, its states those that the encoder or the step
 before gave.
-'''
+"""
 
 
 def readme(
@@ -66,8 +64,8 @@ def readme(
     lines += [
         f"Beside it: {beside}." if files else "",
         "",
-        "Compared with the model that it was made of, in ONNX Runtime on held-out data: the outputs "
-        f"differ by at most {worst:.1e} of their size.",
+        "Compared with the model that it was made of, in ONNX Runtime on held-out data: the "
+        f"outputs differ by at most {worst:.1e} of their size.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -92,7 +90,7 @@ def sizes(graph: Graph, name: str, sample: Tensor) -> str:
 
 def kind(sample: Tensor) -> str:
     """The dtype as NumPy calls it."""
-    return str(sample.dtype).removeprefix("torch.")
+    return dtype_name(sample)
 
 
 def example(file: str, graph: Graph) -> str:

@@ -107,10 +107,8 @@ def of_module(model: nn.Module, xs: Tree, *, lengths: bool = False) -> Graph:
         found = call(*inputs.values())
     time_first = not getattr(model, "batch_first", False)
     order = {0: "T", 1: "B"} if time_first else {0: "B", 1: "T"}
-    axes = {name: order for name in named(xs, "xs")}
-    return Graph(
-        Flat(model, call), inputs, [*named(found, "ys")], {**axes, "lengths": {0: "B"}}
-    )
+    axes = dict.fromkeys(named(xs, "xs"), order)
+    return Graph(Flat(model, call), inputs, [*named(found, "ys")], {**axes, "lengths": {0: "B"}})
 
 
 def full(sample: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def carried(state: State) -> State:
 
 
 def completed(fresh: State, leaves: dict[str, Tensor]) -> State:
-    """A fresh state with these tensors, as `named` gives those of a carried one, in their places."""
+    """A fresh state with the tensors of a carried one, as `named` gives them, in their places."""
     given = iter(leaves.values())
 
     def fill(node: State) -> State:

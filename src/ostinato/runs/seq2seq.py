@@ -73,9 +73,7 @@ def conclude(task: Seq2SeqTask, folder: Path | None) -> Conclusion:
     return task.conclude(folder)
 
 
-def evaluate(
-    task: Seq2SeqTask, run: Run, paths: Sequence[Path], reading: Reading
-) -> Conclusion:
+def evaluate(task: Seq2SeqTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on what is held out, or on the pairs of a table."""
     if not paths:
         return task.conclude()

@@ -163,7 +163,9 @@ def _tell_baselines(found: Evaluation) -> str:
     better = {name: score for name, score in scores.items() if score < bound}
     if not better:
         return ""
-    told = ", ".join(f"{name} ({better[name]:.4g})" for name in sorted(better, key=better.__getitem__))
+    told = ", ".join(
+        f"{name} ({better[name]:.4g})" for name in sorted(better, key=better.__getitem__)
+    )
     return f"forecasts that cost nothing were better than the model ({ours:.4g}) by MASE: {told}"
 
 
@@ -189,9 +191,7 @@ def with_newer(
     return History(series, task.history.scale, task.history.lag), reader.said
 
 
-def evaluate_run(
-    task: SeriesTask, run: Run, paths: Sequence[Path], reading: Reading
-) -> Conclusion:
+def evaluate_run(task: SeriesTask, run: Run, paths: Sequence[Path], reading: Reading) -> Conclusion:
     """The figures on the test part, or on what a file has after the run's series."""
     if not paths:
         return conclude(task, None)
