@@ -19,20 +19,13 @@ pytest.importorskip("onnx", reason="needs ostinato[onnx]")
 # Each has in it what others do not: an operator, a kind of state or input, a wrapper. The whole
 # catalogue is exported in tests/backends/test_scan.py, for torch alone.
 KINDS = [
-    "peephole_lstm_full",
     "batch_norm_lstm",
     "mufuru",
-    "recurrent_highway",
     "antisymmetric",
     "user_dict_state",
-    "user_named_state",
     "user_pair_input",
-    "lift_unknown",
     "recurrent_start_module",
-    "recurrence_cell",
-    "emit_state_dict",
     "mask_zero_weights",
-    "gate_dropout_gru",
     "language_model",
 ]
 

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "ostinato"
 
 LEVELS = {
     **dict.fromkeys(
-        ("errors", "typing", "_tree", "_padding", "_judging", "_stages", "conclusion"), 0
+        ("errors", "typing", "_tree", "_padding", "_judging", "_stages", "_exporting", "conclusion"), 0
     ),
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
@@ -19,7 +19,7 @@ LEVELS = {
     **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention", "importance"), 5),
     **dict.fromkeys(("data", "text", "series", "seq2seq", "tasks", "train", "drawing"), 6),
-    "report": 7,
+    **dict.fromkeys(("report", "export"), 7),
     "runs": 8,
     "cli": 9,
 }

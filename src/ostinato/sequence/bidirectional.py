@@ -60,7 +60,8 @@ class BothWays(OverTime, ABC):
         on the other side of the same border. The options are else those of `ostinato.unroll`.
         """
         num_steps, batch_size = check.sequence(self.forward_cell, xs)
-        if num_steps < self.min_steps:
+        # a graph that is exported is for any T
+        if not exporting() and num_steps < self.min_steps:
             raise ShapeError(
                 "xs",
                 wanted=f"at least {self.min_steps} steps for {type(self).__name__}",
