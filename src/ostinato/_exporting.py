@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 
 
@@ -12,3 +16,22 @@ def _traced_otherwise() -> bool:
 
 exporting = getattr(torch.compiler, "is_exporting", _traced_otherwise)
 """Whether `torch.export` is tracing just now, strictly or not; `torch.onnx.export` calls it too."""
+
+_onnx: ContextVar[bool] = ContextVar("ostinato_onnx", default=False)
+
+
+@contextmanager
+def exporting_to_onnx() -> Iterator[None]:
+    """Within the block what is exported is for ONNX, as within `torch.onnx.export`."""
+    token = _onnx.set(True)
+    try:
+        yield
+    finally:
+        _onnx.reset(token)
+
+
+def is_for_onnx() -> bool:
+    """Whether what is exported just now is for ONNX; not told in a strict export."""
+    if torch.compiler.is_dynamo_compiling():
+        return False
+    return _onnx.get() or torch.onnx.is_in_onnx_export()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ostinato._exporting import exporting
 from ostinato.errors import DtypeError
 
 
@@ -66,4 +67,11 @@ def take_steps(xs: Tensor, order: Tensor) -> Tensor:
 def zero_masked(xs: Tensor, mask: Tensor) -> Tensor:
     """xs [T, B, ...] with zeros where the mask is False, whatever stood there, NaN included."""
     there = mask.reshape(*mask.shape, *(1,) * (xs.dim() - 2))
-    return torch.where(there, xs, torch.zeros((), dtype=xs.dtype, device=xs.device))
+    return either(there, xs, torch.zeros((), dtype=xs.dtype, device=xs.device))
+
+
+def either(there: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """``torch.where``; of flags in an exported graph in terms that ONNX Runtime has."""
+    if exporting() and yes.dtype == torch.bool:
+        return (there & yes) | (~there & no)
+    return torch.where(there, yes, no)

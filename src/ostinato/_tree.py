@@ -13,6 +13,7 @@ from typing import Any, cast, overload
 import torch
 from torch import Tensor
 
+from ostinato._exporting import exporting
 from ostinato.errors import DtypeError, StateError
 from ostinato.typing import Tree
 
@@ -104,8 +105,11 @@ def map(fn: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
 def apart(tree: Tree, other: Tree) -> Tree:
     """The tree, with copies of the leaves that share memory with a leaf of another tree.
 
-    What is given away may be changed in place by whoever gets it; what is kept must not be.
+    What is given away may be changed in place by whoever gets it; what is kept must not be. In a
+    graph that is exported, where nobody can ask about memory, all leaves are copies.
     """
+    if exporting():
+        return map(torch.clone, tree)
     kept = leaves(other)
     return map(lambda leaf: leaf.clone() if any(shares(leaf, k) for k in kept) else leaf, tree)
 
@@ -164,6 +168,16 @@ def mismatch(wanted: Tree, got: Tree, path: str) -> Mismatch | None:
     pairs = zip(ours or [], theirs or [], strict=True)
     found = (mismatch(a, b, path + step) for (step, a), (_, b) in pairs)
     return next((one for one in found if one is not None), None)
+
+
+def alike(wanted: Tree, got: Tree) -> bool:
+    """Whether two trees have the same structure, shapes and dtypes; in no words, for Dynamo."""
+    ours, theirs = children(wanted), children(got)
+    if ours is None or theirs is None:
+        both = isinstance(wanted, Tensor) and isinstance(got, Tensor)
+        return both and wanted.shape == got.shape and wanted.dtype == got.dtype
+    same = type(wanted) is type(got) and [step for step, _ in ours] == [step for step, _ in theirs]
+    return same and all(alike(a, b) for (_, a), (_, b) in zip(ours, theirs, strict=True))
 
 
 def _leaf_mismatch(wanted: Tensor, got: Tensor, path: str) -> Mismatch | None:

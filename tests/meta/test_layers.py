@@ -19,6 +19,7 @@ LEVELS = {
             "_padding",
             "_judging",
             "_stages",
+            "_exporting",
             "conclusion",
         ),
         0,
@@ -29,7 +30,7 @@ LEVELS = {
     **dict.fromkeys(("sequence", "nn", "torch7"), 4),
     **dict.fromkeys(("criteria", "attention", "importance"), 5),
     **dict.fromkeys(("data", "text", "series", "seq2seq", "tasks", "train", "drawing"), 6),
-    "report": 7,
+    **dict.fromkeys(("report", "export"), 7),
     "runs": 8,
     "cli": 9,
 }

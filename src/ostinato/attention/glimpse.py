@@ -68,7 +68,7 @@ def crop(images: Tensor, locations: Tensor, height: int, width: int) -> Tensor:
     pixels = torch.arange(max(height, width), device=images.device)
     rows = above + first(locations[:, 0, None], images.shape[2], height) + pixels[:height]
     columns = left + first(locations[:, 1, None], images.shape[3], width) + pixels[:width]
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
+    batch = torch.arange(images.shape[0], device=images.device)[:, None, None]
     # the two index tensors round the slice of the channels send these to the end
     return padded[batch, :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
 
@@ -114,7 +114,7 @@ def check_tensors(images: Tensor, locations: Tensor) -> None:
             got=str(list(images.shape)),
             remedy="Add a dimension for the channels or the batch.",
         )
-    if tuple(locations.shape) != (len(images), 2):
+    if tuple(locations.shape) != (images.shape[0], 2):
         raise ShapeError(
             "locations",
             wanted=f"[{len(images)}, 2], (y, x) of each image",

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from ostinato._exporting import exporting
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -25,18 +27,24 @@ def closed(run: Callable[P, R]) -> Callable[P, R]:
     """
     disabled: list[Callable[P, R]] = []
 
-    @functools.wraps(run)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+    def shut(*args: P.args, **kwargs: P.kwargs) -> R:
         if "torch._dynamo" not in sys.modules:
             return run(*args, **kwargs)
         if not disabled:
             dynamo = sys.modules["torch._dynamo"]
             disabled.append(dynamo.disable(run, reason=REASON))
             # nor is there anything to compile here
+            dynamo.eval_frame.skip_code(shut.__code__)  # pyright: ignore
             dynamo.eval_frame.skip_code(wrapper.__code__)  # pyright: ignore
         return disabled[0](*args, **kwargs)
 
     # what Dynamo asks of a function before it looks into it
-    wrapper._torchdynamo_disable = True  # type: ignore[attr-defined]  # pyright: ignore
-    wrapper._torchdynamo_disable_msg = REASON  # type: ignore[attr-defined]  # pyright: ignore
+    shut._torchdynamo_disable = True  # type: ignore[attr-defined]  # pyright: ignore
+    shut._torchdynamo_disable_msg = REASON  # type: ignore[attr-defined]  # pyright: ignore
+
+    @functools.wraps(run)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        # what is exported strictly is traced by Dynamo too, and has no such code in it
+        return run(*args, **kwargs) if exporting() else shut(*args, **kwargs)
+
     return wrapper

@@ -19,7 +19,7 @@ from typing import ClassVar, cast, final
 import torch
 from torch import Tensor
 
-from ostinato import _tree
+from ostinato import _padding, _tree
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, in_autocast
 from ostinato.cell import Cell, Lift
@@ -91,7 +91,7 @@ def select(rows: Tensor, yes: State, no: State) -> State:
     def leaf(a: Tensor, b: Tensor) -> Tensor:
         if a is b or b.shape[0] != rows.shape[0]:
             return b
-        return torch.where(rows.reshape(-1, *(1,) * (b.dim() - 1)), a, b)
+        return _padding.either(rows.reshape(-1, *(1,) * (b.dim() - 1)), a, b)
 
     return _tree.map(leaf, yes, no)
 

@@ -8,7 +8,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
+
 from ostinato import _tree
+from ostinato._exporting import exporting
+from ostinato.backends import graph
 from ostinato.backends.aten import Aten
 from ostinato.backends.base import Backend, Run
 from ostinato.backends.call import Call, hooked
@@ -101,6 +105,8 @@ class Segment:
 @closed
 def execute(call: Call, name: str, journal: list[Segment] | None = None) -> tuple[Tree, State]:
     """Run a call on the backend of this name, noting in the journal who ran what."""
+    if exporting():
+        return graph.execute(call, name if torch.compiler.is_dynamo_compiling() else resolve(name))
     return _execute(call, resolve(name), journal, 0)
 
 

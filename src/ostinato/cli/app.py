@@ -15,6 +15,7 @@ from ostinato.cli.compare import compare
 from ostinato.cli.draw import draw
 from ostinato.cli.evaluate import evaluate
 from ostinato.cli.explain import explain
+from ostinato.cli.export import export
 from ostinato.cli.forecast import forecast
 from ostinato.cli.info import info
 from ostinato.cli.report import report
@@ -45,6 +46,7 @@ app.command()(tag)
 app.command()(forecast)
 app.command()(translate)
 app.command()(evaluate)
+app.command()(export)
 app.command()(info)
 app.command()(report)
 app.add_typer(compare, name="compare")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, final
 
-import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.cell import Cell, as_cell
 from ostinato.combine.dropout import first, keep_masks
 from ostinato.combine.norm_penalty import check_no_penalty
@@ -46,14 +46,15 @@ class MaskZero(Cell):
         def there_or(leaf: Tensor, otherwise: Tensor) -> Tensor:
             if leaf.shape[0] != there.shape[0]:  # the rows share it
                 return leaf
-            return torch.where(there.reshape(-1, *(1,) * (leaf.dim() - 1)), leaf, otherwise)
+            return _padding.either(there.reshape(-1, *(1,) * (leaf.dim() - 1)), leaf, otherwise)
 
         blank = _tree.map(lambda leaf: leaf.new_zeros(()), y)
         return _tree.map(there_or, y, blank), _tree.map(there_or, after, self._fresh(state, there))
 
     def _step(self, x: Tree, state: State, there: Tensor) -> tuple[Tree, State]:
         """A step whose y and state stand where a row is there; elsewhere anything may stand."""
-        if not self.trim or not there.any():
+        # a graph that is exported cannot depend on how many rows are there
+        if not self.trim or exporting() or not there.any():
             return self.cell(x, state)
         batch_size = there.shape[0]
         rows = there.nonzero()[:, 0]

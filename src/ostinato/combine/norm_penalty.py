@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
+from ostinato._exporting import exporting
 from ostinato.cell import Cell, zeros
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.typing import State, Tree
@@ -130,7 +131,7 @@ def collect(before: State, after: State, resets: Tensor | None) -> None:
 
     Raises ArgumentError where rows start again within the run, which would lose what they had.
     """
-    added = _added.get()
+    added = None if exporting() else _added.get()
     if added is None or not torch.is_grad_enabled():
         return
     for old, new in zip(_nodes(before), _nodes(after), strict=True):

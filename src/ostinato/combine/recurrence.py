@@ -75,7 +75,7 @@ class Recurrence(Cell):
     def _output(self, made: object, before: Tree) -> tuple[Tree, Tree]:
         """y and h, from what the module returned."""
         several: tuple[Tree, ...] = made if isinstance(made, tuple) else ()  # pyright: ignore
-        if len(several) == 2 and _tree.mismatch(before, several[1], "h") is None:
+        if len(several) == 2 and _tree.alike(before, several[1]):
             raise DtypeError(
                 "module",
                 wanted="a module (x, state) -> state",

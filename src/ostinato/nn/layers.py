@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.backends import in_graph
 from ostinato.backends.call import Memo, initial_state
 from ostinato.backends.dynamo import closed
@@ -161,6 +162,8 @@ class Layers(OverTime, Generic[S]):
         Raises ShapeError, DtypeError, DeviceError, StateError and ArgumentError, which are also
         of the type that torch.nn raises where it raises ValueError or RuntimeError.
         """
+        if exporting():
+            refuse_export(input)
         if isinstance(input, PackedSequence):
             return self._packed(input, hx, lengths)
         rank = check.rank(input, self.input_size)
@@ -328,3 +331,21 @@ def stacked(states: list[State]) -> State:
         # the usual case, without a walk through trees
         return tuple([torch.stack(leaves) for leaves in zip(*states, strict=True)])
     return _tree.map(lambda *leaves: torch.stack(leaves), *states)
+
+
+def refuse_export(input: Tensor | PackedSequence) -> None:
+    """Raise ArgumentError for what cannot be in a graph that `torch.export` makes."""
+    if isinstance(input, PackedSequence):
+        raise ArgumentError(
+            "input",
+            wanted="a padded tensor while torch.export is tracing",
+            got="a PackedSequence, whose number of rows at each step a graph would fix",
+            remedy="Pass the padded tensor with lengths=, which may be an input of the graph.",
+        )
+    if torch.compiler.is_dynamo_compiling():
+        raise ArgumentError(
+            "strict",
+            wanted="strict=False, torch's default, as Dynamo cannot look into a drop-in's cells",
+            got="True",
+            remedy="Or export unroll(cell, xs) with a cell of ostinato.cells.",
+        )

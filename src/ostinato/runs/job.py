@@ -15,6 +15,7 @@ from torch import nn
 from ostinato._stages import stage
 from ostinato.conclusion import Conclusion
 from ostinato.data import ReadSettings, Settings
+from ostinato.export.bundle import Bundle
 from ostinato.report import Activations
 from ostinato.train import Run, RunError, Task, TrainSettings
 from ostinato.train.randomness import seed_everything
@@ -58,6 +59,8 @@ class Job(Generic[T]):
     """Which of the settings of files and columns `evaluate` takes for this task."""
     activations: Callable[[T], Activations] | None = None
     """What the hidden units do over a held-out sequence, for the page of a run."""
+    exported: Callable[..., Bundle] | None = None
+    """What ``ostinato export`` writes of a task; called with ``stream``, whether of one step."""
     defaults: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     """The settings that each section of a config has by default."""
 

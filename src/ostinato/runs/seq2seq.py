@@ -14,6 +14,7 @@ from ostinato.conclusion import Conclusion
 from ostinato.data import BatchSettings
 from ostinato.data.source import source_words
 from ostinato.errors import ArgumentError
+from ostinato.runs import exports_of_pairs
 from ostinato.runs.activations import of_pairs
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.runs.reading import PAIR_FLAGS, reader_of
@@ -113,6 +114,7 @@ SEQ2SEQ = Job(
     "ostinato translate {run} --text '...'",
     reads=PAIR_FLAGS,
     activations=of_pairs,
+    exported=exports_of_pairs.of_pairs,
     defaults={
         "pairs": PairSettings(),
         "model": Seq2SeqModelSettings(),

@@ -19,6 +19,7 @@ from ostinato.data.series_tables import observe
 from ostinato.data.source import source_words
 from ostinato.data.tables.settings import words
 from ostinato.errors import ArgumentError
+from ostinato.runs import exports
 from ostinato.runs.activations import of_series
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.runs.reading import SECTION, SERIES_FLAGS, reader_of
@@ -223,6 +224,7 @@ SERIES = Job(
     "ostinato forecast {run}",
     reads=SERIES_FLAGS,
     activations=of_series,
+    exported=exports.of_series,
     defaults={
         "table": TableSettings(),
         "forecast": ForecastSettings(),

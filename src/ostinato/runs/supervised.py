@@ -24,6 +24,7 @@ from ostinato.data import (
 from ostinato.data.source import source_words
 from ostinato.data.typed import check_type
 from ostinato.errors import ArgumentError
+from ostinato.runs import exports
 from ostinato.runs.activations import of_sequence
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
 from ostinato.runs.reading import LABEL_FLAGS, reader_of
@@ -170,6 +171,7 @@ def job_for(recipe: Recipe) -> Job[SupervisedTask]:
         LABEL_FLAGS if recipe.reads_columns else (),
         # pictures tell more of a model that looks at pieces of an image
         activations=of_sequence if recipe.make is sequence_model else None,
+        exported=exports.of_supervised,
         defaults={
             "data": recipe.data,
             "model": recipe.model,

@@ -17,6 +17,7 @@ from ostinato.conclusion import Conclusion
 from ostinato.data import ColumnSettings, Settings
 from ostinato.data.reading import fitting_encoding
 from ostinato.errors import ArgumentError
+from ostinato.runs import exports
 from ostinato.runs.activations import of_text, of_windows
 from ostinato.runs.job import Job, Reading, num_cores, section, set_up, train_settings
 from ostinato.runs.reading import SECTION, TEXT_FLAGS
@@ -237,6 +238,7 @@ TEXT = Job(
     "ostinato sample {run}",
     reads=TEXT_FLAGS,
     activations=of_text,
+    exported=exports.of_text,
     defaults=_DEFAULTS,
 )
 BIDIRECTIONAL = Job(
@@ -249,6 +251,7 @@ BIDIRECTIONAL = Job(
     drawn_windows,
     reads=TEXT_FLAGS,
     activations=of_windows,
+    exported=exports.of_windows,
     defaults=_DEFAULTS,
 )
 JOBS = (TEXT, BIDIRECTIONAL)

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.backends import in_graph
 from ostinato.backends.dynamo import closed
+from ostinato.backends.scan import scan
 from ostinato.cell import Cell, OverTime, as_cell
 from ostinato.errors import ArgumentError, ShapeError
 from ostinato.sequence import check
@@ -78,7 +80,8 @@ class BothWays(OverTime, ABC):
     ) -> tuple[Tree, State]:
         """ys [T, B, ...], and no state."""
         num_steps, batch_size = check.sequence(self.forward_cell, xs)
-        if num_steps < self.min_steps:
+        # a graph that is exported is for any T
+        if not exporting() and num_steps < self.min_steps:
             raise ShapeError(
                 "xs",
                 wanted=f"at least {self.min_steps} steps for {type(self).__name__}",
@@ -160,7 +163,7 @@ class BiSequencerLM(BothWays):
         parts = part.cumsum(0)  # which sequence of its row a step belongs to
 
         def pick(ys: Tree, steps: Tensor) -> Tree:
-            inside = steps.clamp(0, len(steps) - 1)
+            inside = steps.clamp(0, steps.shape[0] - 1)
             found = there & (steps == inside) & (parts.gather(0, inside) == parts)
             return _tree.map(
                 lambda leaf: _padding.zero_masked(_padding.take_steps(leaf, inside), found), ys
@@ -171,14 +174,27 @@ class BiSequencerLM(BothWays):
 
 def steps_before(mask: Tensor) -> Tensor:
     """[T, B]: for each step the last one in the mask before it, -1 where there is none."""
-    steps = torch.arange(len(mask), device=mask.device)[:, None]
-    seen = torch.where(mask, steps, -1).cummax(0).values
+    steps = torch.arange(mask.shape[0], device=mask.device)[:, None]
+    seen = running_most(torch.where(mask, steps, -1))
     return torch.cat([torch.full_like(seen[:1], -1), seen[:-1]])
+
+
+def running_most(steps: Tensor) -> Tensor:
+    """The largest number so far of [T, B], for each step; -1 at least."""
+    if not exporting():
+        return steps.cummax(0).values
+
+    def larger(most: list[Tensor], now: list[Tensor], _: list[Tensor]):
+        found = torch.maximum(most[0], now[0])
+        return [found], [found.clone()]
+
+    # ONNX has no cummax
+    return scan(larger, [torch.full_like(steps[0], -1)], [steps], [])[1][0]
 
 
 def steps_after(mask: Tensor) -> Tensor:
     """[T, B]: for each step the first one in the mask after it, T where there is none."""
-    return len(mask) - 1 - steps_before(mask.flip(0)).flip(0)
+    return mask.shape[0] - 1 - steps_before(mask.flip(0)).flip(0)
 
 
 def redrawn(cell: Cell) -> Cell:

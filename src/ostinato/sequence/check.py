@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato import _padding, _tree
+from ostinato._exporting import exporting
 from ostinato.backends.call import first_parameter, in_autocast, initial_state
 from ostinato.cell import Cell
 from ostinato.errors import ArgumentError, DeviceError, DtypeError, ShapeError, StateError
@@ -141,6 +142,8 @@ def _lengths(given: Tensor | Sequence[int], num_steps: int, batch_size: int) -> 
         )
     # torch computes with no other unsigned numbers than uint8
     lengths = lengths.long()
+    if exporting():  # what they are is not known; beyond T they count as T
+        return lengths
     if torch.compiler.is_dynamo_compiling():
         # in a graph there are no numbers to look at
         right = ((lengths >= 0) & (lengths <= num_steps)).all()

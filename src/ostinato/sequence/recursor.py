@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ostinato import _tree
+from ostinato._exporting import exporting
 from ostinato.backends.call import initial_state
 from ostinato.backends.dynamo import closed
 from ostinato.backends.plan import check_name, resolve
@@ -74,7 +75,7 @@ class Recursor(Remembering):
         elif given:
             check.state(self.cell, state, sample, batch_size)
         name = resolve(self._backend)
-        if torch.is_grad_enabled() or not may_stream(name):
+        if torch.is_grad_enabled() or exporting() or not may_stream(name):
             y, after = step(self.cell, x, state, name)
             collect(state, after, None)
             self._after(after)

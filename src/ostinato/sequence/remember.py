@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato import _tree
+from ostinato._exporting import exporting
 from ostinato.backends import in_graph
 from ostinato.backends.stepping import Live
 from ostinato.cell import Cell, OverTime, as_cell
@@ -82,6 +83,9 @@ class Remembering(OverTime):
 
     def _before(self, batch_size: int, *, cut: bool) -> State:
         """The state to start a call from; ``cut`` takes a carried state by value."""
+        if exporting():
+            self._refuse_export()
+            return None
         state = self.state
         # neither can be asked in a graph of torch.compile
         if not in_graph.compiling() and torch.is_grad_enabled():
@@ -97,7 +101,20 @@ class Remembering(OverTime):
         """Whether a call goes on from the state after the last one."""
         return self._mode == "both" or self._mode == ("train" if self.training else "eval")
 
+    def _refuse_export(self) -> None:
+        """Raise ArgumentError where the graph would have to keep a state, which none can."""
+        if self._given or self._carries():
+            raise ArgumentError(
+                f"{type(self).__name__}",
+                wanted='remember="neither" and no state that was set, as a graph keeps none',
+                got=f"remember={self._mode!r}" + (" and a state" if self._given else ""),
+                remedy="Export unroll(cell, xs, state), or use ostinato.export.stream, where "
+                "states are inputs and outputs.",
+            )
+
     def _after(self, state: State, live: Live | None = None) -> None:
+        if exporting():
+            return
         self._state, self._given, self._live = state, False, live
 
     def extra_repr(self) -> str:
