@@ -84,6 +84,8 @@ NO_SHAPES = {
     "as_cell": "takes no tensor",
     "backend": "takes no tensor",
     "Loaded": "takes no tensor",
+    "Swap": "takes no tensor",
+    "swap": "takes no tensor",
     "load": "takes no tensor",
     "check": "takes the arguments of unroll, which says their shapes",
     "detach": "takes a state of any shape and keeps it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -165,7 +166,7 @@ def bounds(numbers: Tensor) -> tuple[int, int]:
     """The smallest and the largest number."""
     if numbers.numel() > FEW:
         return int(numbers.min()), int(numbers.max())
-    listed: list[int] = numbers.tolist()
+    listed = cast("list[int]", numbers.tolist())  # pyright: ignore[reportUnknownMemberType]
     return min(listed), max(listed)
 
 
