@@ -122,6 +122,7 @@ REFUSED = {
     "train text nowhere.txt --cell lsmt": "--cell: wanted one of elman, gru, lstm",
     "train series nowhere.csv --cell grru": "Did you mean gru?",
     "train seq2seq nowhere.csv --device gpu": "--device: wanted a device that torch has here",
+    "train text verse.txt --device meta": "--device: wanted a device that torch has here",
     # our flags
     "train text verse.txt --tied --embedding 0": "got --embedding 0, one-hot input",
     "train text --recurrent-dropout 0.1 --zoneout 0.1": "wanted either --zoneout or "
