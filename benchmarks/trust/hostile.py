@@ -180,7 +180,7 @@ def configs(runs: Runs, chance: random.Random) -> Iterator[Outcome]:
     """A setting of a wrong type or size, or a section that is none."""
     task, run = runs.copy(chance)
     config = run.read_config()
-    sections = [name for name, value in config.items() if isinstance(value, dict)]
+    sections = [name for name, value in config.items() if isinstance(value, dict) and value]
     value = chance.choice(WRONG)
     kind = chance.randrange(10)
     if kind == 0:

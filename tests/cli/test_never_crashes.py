@@ -103,6 +103,10 @@ REFUSED = {
     "train verse.txt": "Name the task before it: ostinato train text verse.txt",
     "train moods.csv": "Name the task before it: ostinato train series moods.csv",
     # numbers and names that libraries below would stumble over
+    "train text verse.txt --level bpe --vocabulary 1000000000": "--vocabulary: wanted a number of",
+    "train adding --num-train 10000000000": "--num-train: wanted a number of at most 100,000,000",
+    "train toy --num-held-out 1000000000": "--num-held-out: wanted a number of at most",
+    "info text/checkpoints/step-00000099.safetensors": "which does not exist. Did you mean text/",
     f"{TRAIN} --seed {2**64}": "--seed: wanted a number of at least 0 and at most",
     f"{TRAIN} --seed {10**400}": "--seed: wanted a number of at least 0 and at most",
     f"{TRAIN} --size {10**20}": "--size: wanted a number of at least 1 and at most",
@@ -118,6 +122,7 @@ REFUSED = {
     "train text nowhere.txt --cell lsmt": "--cell: wanted one of elman, gru, lstm",
     "train series nowhere.csv --cell grru": "Did you mean gru?",
     "train seq2seq nowhere.csv --device gpu": "--device: wanted a device that torch has here",
+    "train text verse.txt --device meta": "--device: wanted a device that torch has here",
     # our flags
     "train text verse.txt --tied --embedding 0": "got --embedding 0, one-hot input",
     "train text --recurrent-dropout 0.1 --zoneout 0.1": "wanted either --zoneout or "

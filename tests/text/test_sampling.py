@@ -167,6 +167,8 @@ def test_top_p_draws_from_the_smallest_set_that_reaches_it() -> None:
 
 def test_temperature_sharpens() -> None:
     assert drawn([0.0, 1.0], temperature=0.01) == {1}
+    for tiny in (1e-300, 1e-320, 5e-324):  # a score over it is more than a float holds
+        assert drawn([0.0, 1.0], temperature=tiny) == {1}
     assert drawn([0.0, 1.0], temperature=5.0) == {0, 1}
 
 

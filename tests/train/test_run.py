@@ -49,6 +49,14 @@ def test_open_suggests_the_near_name(tmp_path: Path) -> None:
         Run.open(tmp_path)
 
 
+def test_open_suggests_the_near_checkpoint(tmp_path: Path) -> None:
+    run = Run.create("text", tmp_path / "run")
+    run.write_config({})
+    kept = run.save_checkpoint(3, {})
+    with pytest.raises(RunError, match=r"does not exist\. Did you mean .*step-00000003"):
+        Run.open(kept.with_name("step-00000004.safetensors"))
+
+
 def test_a_damaged_config_is_named(tmp_path: Path) -> None:
     run = Run.create("text", tmp_path / "run")
     for content in ("{", "[]"):

@@ -80,7 +80,7 @@ def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         _sync_folder(path.parent)
     except OSError as error:
         # a full disk has no name, and nobody knows the temporary one
-        if error.filename in (None, str(partial)):
+        if error.errno is not None and error.filename in (None, str(partial)):
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
     finally:

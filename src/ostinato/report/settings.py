@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ostinato.data.settings import Settings
+from ostinato.data.typed import check_type
 from ostinato.report.markup import element, section, text
 from ostinato.train import TrainSettings
 from ostinato.train.optimiser import used_rates
@@ -36,6 +37,7 @@ def changes(
 def show_settings(config: Mapping[str, Any], defaults: Mapping[str, Settings]) -> str:
     """A table for each section of a config."""
     given = config.get("given")
+    check_type("given", given, list[str] | None)
     sections = {name: v for name, v in config.items() if isinstance(v, Mapping) and v}
     marked = {name: changes(v, defaults.get(name), given) for name, v in sections.items()}
     tables = [_table(name, v, defaults.get(name), marked[name]) for name, v in sections.items()]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from ostinato.data import FileSettings, NumberSettings, Reader, ReadSettings
+from ostinato.data.typed import check_type
 from ostinato.train import Run
 
 SECTION = "read"
@@ -13,7 +15,14 @@ SECTION = "read"
 
 def reader_of(run: Run, given: FileSettings | None = None) -> Reader:
     """A reader of another file for a run."""
-    return Reader(given, run.read_config().get(SECTION))
+    return Reader(given, how_read(run))
+
+
+def how_read(run: Run) -> dict[str, Any]:
+    """How the file of a run was read, by its config; nothing where it read none."""
+    found = run.read_config().get(SECTION, {})
+    check_type(f"{run.config_path}: {SECTION}", found, dict[str, str | bool | None])
+    return found
 
 
 def names_of(kind: type[FileSettings]) -> tuple[str, ...]:

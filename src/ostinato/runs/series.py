@@ -22,7 +22,7 @@ from ostinato.errors import ArgumentError
 from ostinato.runs import exports
 from ostinato.runs.activations import of_series
 from ostinato.runs.job import Job, Reading, section, set_up, train_settings
-from ostinato.runs.reading import SECTION, SERIES_FLAGS, reader_of
+from ostinato.runs.reading import SERIES_FLAGS, how_read, reader_of
 from ostinato.series import (
     Evaluation,
     Forecast,
@@ -176,7 +176,7 @@ def with_newer(
     was decided about the file)."""
     settings, reader = section(run.read_config(), "table", run), reader_of(run, given)
     place = TableSettings.from_dict(settings, str(run.config_path))
-    old, time = task.series, run.read_config().get(SECTION, {}).get("time", place.time)
+    old, time = task.series, how_read(run).get("time", place.time)
     with stage(f"reading {source_words(path)}"):
         newer = observe(
             path,

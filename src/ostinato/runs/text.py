@@ -20,7 +20,7 @@ from ostinato.errors import ArgumentError
 from ostinato.runs import exports
 from ostinato.runs.activations import of_text, of_windows
 from ostinato.runs.job import Job, Reading, num_cores, section, set_up, train_settings
-from ostinato.runs.reading import SECTION, TEXT_FLAGS
+from ostinato.runs.reading import TEXT_FLAGS, how_read
 from ostinato.text import (
     BidirectionalModel,
     BidirectionalTask,
@@ -167,7 +167,7 @@ def _documents(
 ) -> list[Document]:
     """Texts for a run, in the encoding that is given, or that of the run where they are no UTF-8;
     what is to be said of them is added to the notes."""
-    given, usual = reading.files.encoding, run.read_config().get(SECTION, {}).get("encoding")
+    given, usual = reading.files.encoding, how_read(run).get("encoding")
     return [
         document
         for path in paths

@@ -164,7 +164,8 @@ def draw(scores: Tensor, settings: SampleSettings, generator: torch.Generator) -
     scores[[BOS, UNKNOWN]] = -torch.inf
     if settings.temperature == 0:
         return int(scores.argmax())
-    probabilities = torch.softmax(scores / settings.temperature, dim=0)
+    # the best is 0, so that no temperature makes it too large for a float
+    probabilities = torch.softmax((scores - scores.max()) / settings.temperature, dim=0)
     likeliest, order = probabilities.sort(descending=True, stable=True)
     if settings.top_k:
         likeliest[settings.top_k :] = 0

@@ -115,6 +115,8 @@ class Run:
         with readable(folder):
             if not run.config_path.is_file():
                 raise no_run(folder if folder.exists() and folder.name else path)
+            if folder != path and not path.is_file():
+                raise no_run(path)
             refuse_links(folder)
         return run
 

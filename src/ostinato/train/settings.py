@@ -100,7 +100,9 @@ class TrainSettings(Settings):
             # a launcher of several processes gives each its own GPU
             return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         try:
-            return torch.zeros((), device=self.device).device
+            made = torch.zeros((), device=self.device)
+            made.item()  # meta tensors have no numbers
+            return made.device
         # torch raises RuntimeError for an unknown name, AssertionError for a torch without CUDA.
         except (RuntimeError, AssertionError) as error:
             raise ArgumentError(
