@@ -6,6 +6,7 @@ them, so that whoever changes either (a hook, `torch.func.functional_call`, weig
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -116,8 +117,9 @@ def twin(module: Any) -> Layers:
 @lru_cache(maxsize=256)
 def skeleton(mode: str, *sizes: Any, **options: Any) -> Layers:
     """A drop-in without weights."""
-    if mode == "LSTM":
-        return LSTM(*sizes, **options, device="meta")
-    if mode == "GRU":
-        return GRU(*sizes, **options, device="meta")
-    return RNN(*sizes, nonlinearity=mode.removeprefix("RNN_").lower(), **options, device="meta")
+    kind, options = {"LSTM": LSTM, "GRU": GRU}.get(mode, RNN), {**options, "device": "meta"}
+    if kind is RNN:
+        options["nonlinearity"] = mode.removeprefix("RNN_").lower()
+    # it outlives this call, whose transforms and modes are not on in another thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(kind, *sizes, **options).result()
