@@ -81,10 +81,12 @@ NO_SHAPES = {
     "Zoneout": "its shapes are those of the cell it is given",
     "Comparison": "takes no tensor",
     "Explanation": "takes no tensor",
+    "Swap": "takes no tensor",
     "as_cell": "takes no tensor",
     "backend": "takes no tensor",
     "Loaded": "takes no tensor",
     "load": "takes no tensor",
+    "swap": "takes no tensor",
     "check": "takes the arguments of unroll, which says their shapes",
     "detach": "takes a state of any shape and keeps it",
 }
