@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -337,18 +339,16 @@ def test_as_before_under_autocast(name: str, ran: list[Any]) -> None:
     assert not ran
 
 
-def test_an_lstm_without_gradients_stays_in_onednn(ran: list[Any]) -> None:
+def test_an_lstm_without_gradients_runs_as_before(ran: list[Any]) -> None:
     layer = nn.LSTM(3, 4)
     swap(layer)
     x = torch.randn(9, 2, 3)
     with torch.no_grad():
         layer(x)
-    assert not ran
-    packed = nn.utils.rnn.pack_sequence([x[:, 0], x[:5, 1]])
-    with torch.no_grad():
-        layer(packed)
+        layer(nn.utils.rnn.pack_sequence([x[:, 0], x[:5, 1]]))
+        assert not ran
         layer.double()(x.double())
-    assert ran == [layer, layer]
+    assert ran == [layer]
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
@@ -411,3 +411,62 @@ def test_bad_calls_are_refused_as_torch_does() -> None:
 def test_no_model() -> None:
     with pytest.raises(DtypeError, match=r"model: wanted a torch.nn.Module, got str"):
         ostinato.nn.swap("model")  # pyright: ignore[reportArgumentType]
+
+
+SHARDED = """if True:
+    import copy, sys, torch, torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from ostinato.nn import swap
+    from ostinato.nn.swap import is_swapped
+
+    dist.init_process_group("gloo", rank=0, world_size=1, store=dist.HashStore())
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 4, 2))
+    x = torch.randn(6, 2, 3)
+    want = model(x)[0]
+    want.sum().backward()
+    grads = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    mesh = init_device_mesh("cpu", (1,))
+    if sys.argv[1] == "before":
+        report = swap(model)
+    fully_shard(model[0], mesh=mesh)
+    if sys.argv[1] == "after":
+        report = swap(model)
+    assert is_swapped(model[0])
+    assert type(model[0]).__name__ == "FSDPLSTM"
+    got = model(x)[0]
+    torch.testing.assert_close(got, want)
+    got.sum().backward()
+    for p, grad in zip(model.parameters(), grads):
+        torch.testing.assert_close(p.grad.full_tensor(), grad)
+    report.undo()
+    assert not is_swapped(model[0])
+    torch.testing.assert_close(model(x)[0], want)
+    dist.destroy_process_group()
+    print("equal")
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_sharded(when: str) -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", SHARDED, when],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert made.stdout.strip() == "equal", made.stderr
+
+
+def test_transforms_that_torchs_layers_refuse() -> None:
+    layer = nn.GRU(3, 4)
+    swap(layer)
+    x = torch.randn(6, 5, 3)
+    weights = {k: v.detach() for k, v in layer.named_parameters()}
+
+    def loss(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, weights, (x[:, None],))[0].sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 1))(weights, x)
+    for i in range(5):
+        one = torch.func.grad(loss)(weights, x[:, i])
+        torch.testing.assert_close({k: v[i] for k, v in each.items()}, one)

@@ -6,6 +6,7 @@ them, so that whoever changes either (a hook, `torch.func.functional_call`, weig
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -78,22 +79,17 @@ def runs_here(module: nn.RNNBase, input: Any) -> bool:
     x = input.data if isinstance(input, PackedSequence) else input
     if not isinstance(x, Tensor) or x.dim() not in (2, 3) or 0 in x.shape:
         return True  # refused in words, or a case that torch.nn has not
-    if x.device.type != "cpu" or in_autocast(x.device):
+    if x.device.type != "cpu" or in_autocast(x.device) or as_fast_in_torch(module, x):
         return False
     if isinstance(input, PackedSequence):
         return len(input.batch_sizes) >= FEW_STEPS
-    num_steps = x.shape[1 if module.batch_first and x.dim() == 3 else 0]
-    return num_steps >= FEW_STEPS and not in_onednn(module, x)
+    return x.shape[1 if module.batch_first and x.dim() == 3 else 0] >= FEW_STEPS
 
 
-def in_onednn(module: nn.RNNBase, input: Tensor) -> bool:
-    """Whether torch would run this in oneDNN without gradients, which is as fast."""
-    return (
-        not torch.is_grad_enabled()
-        and module.mode == "LSTM"
-        and module.proj_size == 0
-        and input.dtype == torch.float32
-    )
+def as_fast_in_torch(module: nn.RNNBase, x: Tensor) -> bool:
+    """An LSTM without gradients: oneDNN, and packed rows, are as fast as compiled loops or more."""
+    inference = not torch.is_grad_enabled() and x.dtype == torch.float32
+    return inference and module.mode == "LSTM" and module.proj_size == 0
 
 
 def twin(module: Any) -> Layers:
@@ -116,8 +112,9 @@ def twin(module: Any) -> Layers:
 @lru_cache(maxsize=256)
 def skeleton(mode: str, *sizes: Any, **options: Any) -> Layers:
     """A drop-in without weights."""
-    if mode == "LSTM":
-        return LSTM(*sizes, **options, device="meta")
-    if mode == "GRU":
-        return GRU(*sizes, **options, device="meta")
-    return RNN(*sizes, nonlinearity=mode.removeprefix("RNN_").lower(), **options, device="meta")
+    kind, options = {"LSTM": LSTM, "GRU": GRU}.get(mode, RNN), {**options, "device": "meta"}
+    if kind is RNN:
+        options["nonlinearity"] = mode.removeprefix("RNN_").lower()
+    # it outlives this call, whose transforms and modes are not on in another thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(kind, *sizes, **options).result()
