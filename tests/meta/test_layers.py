@@ -11,7 +11,17 @@ SOURCE = Path(__file__).parents[2] / "src" / "ostinato"
 
 LEVELS = {
     **dict.fromkeys(
-        ("errors", "typing", "_tree", "_padding", "_judging", "_stages", "conclusion"), 0
+        (
+            "errors",
+            "typing",
+            "_exporting",
+            "_tree",
+            "_padding",
+            "_judging",
+            "_stages",
+            "conclusion",
+        ),
+        0,
     ),
     **dict.fromkeys(("cell", "init", "flat"), 1),
     **dict.fromkeys(("cells", "combine"), 2),
