@@ -1,7 +1,7 @@
 """Every form of a call under `torch.compile`, against the call without it. Run by test_operator.py.
 
-``python compiled_forms.py BACKEND`` runs the table once, or some of it, ``BACKEND all`` with static, dynamic and
-automatic shapes, in training and evaluation.
+``python compiled_forms.py BACKEND`` runs the table once, or some of it, ``BACKEND all`` with all
+shapes: static, dynamic and automatic, in training and evaluation.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_forms_are_equal_by_inductor() -> None:
 
 
 def test_what_surrounds_an_operator() -> None:
-    assert held("compiled_cases.py") == 29
+    assert held("compiled_cases.py") == 31
 
 
 def test_forms_can_be_written_and_read() -> None:
