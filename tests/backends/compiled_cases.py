@@ -415,6 +415,31 @@ def a_block_that_names_a_backend() -> None:
         equal(run, model, model, plain(4, 2), 0)
 
 
+def gradients_to_tensors_from_elsewhere() -> None:
+    outer = torch.ones(4, dtype=torch.float64, requires_grad=True)
+
+    class Scaled(cells.GRU):
+        def forward(self, x: Tensor, state: Tensor) -> Any:
+            y, state = super().forward(x, state)
+            return y * outer, state
+
+    model, xs = Pair(Scaled(3, 4)).double(), x(4, 2)
+    made = [f(xs) for f in (compiled(model, fullgraph=False), model)]
+    torch.testing.assert_close(*[gradients(m, [xs, outer]) for m in made])
+    assert "tensors that are not its own" in str(torch._dynamo.utils.counters["graph_break"])
+
+
+def compiled_autograd() -> None:
+    model, grads = gru(), []
+    xs = x(4, 2)
+    with torch._dynamo.config.patch(compiled_autograd=True):
+        for run in (compiled(model), model):
+            xs.grad = None
+            run(xs)[0].square().sum().backward()
+            grads.append(xs.grad)
+    torch.testing.assert_close(*grads)
+
+
 CASES = {
     name: case
     for name, case in list(globals().items())

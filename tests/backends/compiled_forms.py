@@ -1,7 +1,7 @@
 """Every form of a call under `torch.compile`, against the call without it. Run by test_operator.py.
 
-``python compiled_forms.py BACKEND`` runs the table once, ``BACKEND all`` with static, dynamic and
-automatic shapes, in training and evaluation.
+``python compiled_forms.py BACKEND`` runs the table once, or some of it, ``BACKEND all`` with all
+shapes: static, dynamic and automatic, in training and evaluation.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ FORMS: dict[str, Form] = {
 }
 FEW = ("unroll with lengths", "unroll with mask and state", "stack", "batch norm", "dropout",
        "LSTM in two directions", "sequencer that remembers", "bisequencer")  # fmt: skip
-"""Those that the slow compiler is tried on when the whole table is not asked for."""
+"""Those that the other two compilers are tried on when the whole table is not asked for."""
 
 
 def leaves_of(given: Any) -> list[Tensor]:
@@ -209,8 +209,8 @@ def cases(backend: str, full: bool) -> Iterator[tuple[str, bool | None, bool]]:
     if full:
         yield from ((n, d, t) for n in FORMS for d in (None, True, False) for t in (True, False))
     else:
-        dynamic = True if backend == "aot_eager" else None
-        yield from ((n, dynamic, True) for n in (FEW if backend == "inductor" else FORMS))
+        whole = backend == "aot_eager"
+        yield from ((n, True if whole else None, True) for n in (FORMS if whole else FEW))
 
 
 def main(backend: str, full: bool = False) -> None:

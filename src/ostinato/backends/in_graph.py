@@ -70,7 +70,7 @@ def run(
     )
     count = len(results) - len(answer.changed) - any(wanted)
     for number, value in zip(answer.changed, results[count:], strict=False):
-        tensors[number].detach().copy_(value)
+        tensors[number].detach().copy_(value.detach())
     return _tree.map(lambda number: results[number], answer.trees)
 
 
