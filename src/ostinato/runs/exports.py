@@ -108,8 +108,8 @@ def of_series(task: SeriesTask, *, stream: bool) -> Bundle:
     }
     reads = [
         f"A step has {len(series.targets)} numbers, scaled as `scaling.json` says ((value - mean) "
-        "/ deviation, of the change since `difference` steps before where that is above 0; 0 where a "
-        "number is missing); then as many that are 1 where it is there and 0 where not"
+        "/ deviation, of the change since `difference` steps before where that is above 0; 0 where "
+        "a number is missing); then as many that are 1 where it is there and 0 where not"
         + (f"; then {known} that are known of the next step." if known else "."),
         "The outputs are the numbers of the next step, scaled alike.",
     ]
