@@ -17,7 +17,7 @@ from benchmarks.part import Part, Row
 from benchmarks.race import Effort
 from ostinato import cells
 from ostinato.backends.call import Call
-from ostinato.backends.fused import recipe, recordings
+from ostinato.backends.fused import pipeline, recordings
 from ostinato.backends.stepping import FUSED
 
 MADE: dict[str, Callable[[int], cells.GatedCell]] = {
@@ -51,7 +51,7 @@ def costs(name: str, size: int) -> dict[str, float]:
     Another cell comes first, so that what all cells share is there.
     """
     spent = {"verify": 0.0, "self_check": 0.0}
-    for module, part in ((recipe, "verify"), (recordings, "self_check")):
+    for module, part in ((pipeline, "verify"), (recordings, "self_check")):
         setattr(module, part, timed(getattr(module, part), spent, part))
     begun = 0.0
     for cell in (cells.MGU(3, 4), MADE[name](size)):
