@@ -106,6 +106,8 @@ def twin(module: Any) -> Layers:
     weights = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
     made = copied(empty, weights, {}, {})
     vars(made)["training"] = module.training
+    # not the skeleton's, which would keep these weights alive
+    vars(made)["_memo"] = Memo()
     return cast("Layers", made)
 
 
