@@ -27,7 +27,7 @@ WRONG = [5, [], "x", None, True, {"encoding": 5}, {"time": ["a"]}, {"separator":
 
 @pytest.mark.parametrize("read", WRONG, ids=repr)
 def test_anything_else_is_named(tmp_path: Path, read: Any) -> None:
-    with pytest.raises(ArgumentError, match="config.json: read"):
+    with pytest.raises(ArgumentError, match=r"config\.json: read"):
         reader_of(a_run(tmp_path, read))
 
 
