@@ -9,7 +9,11 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from ostinato.data.requirements import MissingPackage, require
@@ -46,7 +50,9 @@ def _run() -> None:
             with watched():
                 app(prog_name="ostinato")
     except OstinatoError as error:
-        _leave(_as_flags(error))
+        # a launcher ends this process because another has died, which is what this is to tell
+        with _undisturbed():
+            _leave(_as_flags(error))
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         sys.stdout = None
@@ -62,6 +68,19 @@ def _run() -> None:
             "memory: wanted no more than this machine has left, got more. Smaller batches "
             "(--batch-size, --bptt), a smaller model (--size) or less data take less of it."
         )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Within the block SIGTERM does nothing, as the process is about to end anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _is_of_memory(error: Exception) -> bool:

@@ -21,8 +21,8 @@ JOBS: dict[str, Job[Any]] = {job.name: job for family in FAMILIES for job in fam
 def job_of(config: Mapping[str, Any], run: Run) -> Job[Any]:
     """The job that a run belongs to. Raises RunError for a task of another version."""
     name = config.get("task")
-    if name in JOBS:
-        return JOBS[str(name)]
+    if isinstance(name, str) and name in JOBS:
+        return JOBS[name]
     raise RunError(
         str(run.config_path), wanted=f"a task of {', '.join(JOBS)}", got=f"the task {name!r}"
     )
