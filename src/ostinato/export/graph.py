@@ -78,13 +78,13 @@ class Graph:
         return {"states": dict(self.states), "initial": initial}
 
     def _program(self) -> Any:
-        shapes = tuple(
-            {axis: size(name) for axis, name in self.axes.get(given, {}).items()}
-            for given in self.inputs
-        )
         # torch would take a view for a promise about what it is a view of
         given = tuple(whole(tensor.detach()) for tensor in self.inputs.values())
         with at_rest(self.module), quiet(), told(self.module), exporting_to_onnx():
+            shapes = tuple(
+                {axis: size(letter) for axis, letter in self.axes.get(name, {}).items()}
+                for name in self.inputs
+            )
             # by itself torch.onnx.export would try in other ways what has failed in this one
             program = torch.export.export(self.module, given, dynamic_shapes=(shapes,))
             return torch.onnx.export(
