@@ -110,7 +110,9 @@ def test_refusals(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     with pytest.raises(ExportError, match="Deciding, which decides by the value"):
         sequence(Deciding(), path)
-    with pytest.raises(ExportError, match=r"Refusing, at which it fails \(ValueError: no") as caught:
+    with pytest.raises(
+        ExportError, match=r"Refusing, at which it fails \(ValueError: no"
+    ) as caught:
         sequence(Refusing(), path)
     assert "\n" not in str(caught.value)
     with pytest.raises(ArgumentError, match=r"xs: wanted an example of a sequence"):
