@@ -178,20 +178,24 @@ def refusal(module: nn.Module, causes: Sequence[BaseException]) -> ExportError:
 
 
 def checked_path(
-    path: str | os.PathLike[str], *, overwrite: bool, folder_may_be_new: bool = False
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    folder_may_be_new: bool = False,
+    argument: str = "path",
 ) -> Path:
     """The path of a file to be written. Raises ArgumentError where it cannot or should not be."""
     found = Path(path)
     if found.suffix != ".onnx":
-        raise ArgumentError("path", wanted="a file name that ends in .onnx", got=str(path))
+        raise ArgumentError(argument, wanted="a file name that ends in .onnx", got=str(path))
     above = found.parent.parent if folder_may_be_new else found.parent
     there = found.parent.is_dir() or (not found.parent.exists() and above.is_dir())
     if found.is_dir() or not there:
         got = what_is(found) if found.is_dir() else f"{found}, whose folder is not there"
-        raise ArgumentError("path", wanted="a file in a folder that is there", got=got)
+        raise ArgumentError(argument, wanted="a file in a folder that is there", got=got)
     if found.exists() and not overwrite:
         raise ArgumentError(
-            "path",
+            argument,
             wanted="the name of a file that is not there yet",
             got=what_is(found),
             remedy="`overwrite=True` takes its place.",
