@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,15 +34,16 @@ class Call:
     initial: State = None
     reverse: bool = False
 
-    # not cached properties, whose lock Dynamo cannot trace
-    x_leaves: list[Tensor] = field(init=False, repr=False, compare=False)
-    """The leaves of xs."""
-    state_leaves: list[Tensor] = field(init=False, repr=False, compare=False)
-    """The leaves of the state."""
+    # properties that are not cached, as Dynamo cannot trace the lock of those that are
+    @property
+    def x_leaves(self) -> list[Tensor]:
+        """The leaves of xs."""
+        return _tree.leaves(self.xs)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "x_leaves", _tree.leaves(self.xs))
-        object.__setattr__(self, "state_leaves", _tree.leaves(self.state))
+    @property
+    def state_leaves(self) -> list[Tensor]:
+        """The leaves of the state."""
+        return _tree.leaves(self.state)
 
     @property
     def sample(self) -> Tensor:

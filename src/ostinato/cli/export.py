@@ -47,7 +47,7 @@ def export(
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "onnx")
-    checked_path(to, overwrite=True, folder_may_be_new=True)
+    checked_path(to, overwrite=True, folder_may_be_new=True, argument="to")
     loaded = ostinato.load(run)
     job = loaded.job
     if job.exported is None:

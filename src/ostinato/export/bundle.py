@@ -71,7 +71,7 @@ def write_bundle(bundle: Bundle, path: Path, title: str, *, overwrite: bool = Fa
 
 def checked_places(bundle: Bundle, path: Path, *, overwrite: bool) -> Path:
     """The path; ArgumentError where something is in the way of a file."""
-    path = checked_path(path, overwrite=True, folder_may_be_new=True)
+    path = checked_path(path, overwrite=True, folder_may_be_new=True, argument="to")
     for name in (*bundle.names(path).values(), *bundle.files, README):
         place = path.parent / name
         if place.is_dir() or (place.exists() and not overwrite):

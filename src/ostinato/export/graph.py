@@ -78,13 +78,13 @@ class Graph:
         return {"states": dict(self.states), "initial": initial}
 
     def _program(self) -> Any:
-        shapes = tuple(
-            {axis: size(name) for axis, name in self.axes.get(given, {}).items()}
-            for given in self.inputs
-        )
         # torch would take a view for a promise about what it is a view of
         given = tuple(whole(tensor.detach()) for tensor in self.inputs.values())
         with at_rest(self.module), quiet(), told(self.module), exporting_to_onnx():
+            shapes = tuple(
+                {axis: size(letter) for axis, letter in self.axes.get(name, {}).items()}
+                for name in self.inputs
+            )
             # by itself torch.onnx.export would try in other ways what has failed in this one
             program = torch.export.export(self.module, given, dynamic_shapes=(shapes,))
             return torch.onnx.export(
@@ -178,20 +178,24 @@ def refusal(module: nn.Module, causes: Sequence[BaseException]) -> ExportError:
 
 
 def checked_path(
-    path: str | os.PathLike[str], *, overwrite: bool, folder_may_be_new: bool = False
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    folder_may_be_new: bool = False,
+    argument: str = "path",
 ) -> Path:
     """The path of a file to be written. Raises ArgumentError where it cannot or should not be."""
     found = Path(path)
     if found.suffix != ".onnx":
-        raise ArgumentError("path", wanted="a file name that ends in .onnx", got=str(path))
+        raise ArgumentError(argument, wanted="a file name that ends in .onnx", got=str(path))
     above = found.parent.parent if folder_may_be_new else found.parent
     there = found.parent.is_dir() or (not found.parent.exists() and above.is_dir())
     if found.is_dir() or not there:
         got = what_is(found) if found.is_dir() else f"{found}, whose folder is not there"
-        raise ArgumentError("path", wanted="a file in a folder that is there", got=got)
+        raise ArgumentError(argument, wanted="a file in a folder that is there", got=got)
     if found.exists() and not overwrite:
         raise ArgumentError(
-            "path",
+            argument,
             wanted="the name of a file that is not there yet",
             got=what_is(found),
             remedy="`overwrite=True` takes its place.",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ostinato.backends.call import in_autocast
+from ostinato.backends.call import Memo, in_autocast
 from ostinato.nn.gru import GRU
 from ostinato.nn.layers import Layers
 from ostinato.nn.lstm import LSTM

@@ -176,7 +176,9 @@ def steps_before(mask: Tensor) -> Tensor:
     """[T, B]: for each step the last one in the mask before it, -1 where there is none."""
     steps = torch.arange(mask.shape[0], device=mask.device)[:, None]
     seen = running_most(torch.where(mask, steps, -1))
-    return torch.cat([torch.full_like(seen[:1], -1), seen[:-1]])
+    # a slice of T - 1 steps would be another size to a graph that is exported
+    before = seen.gather(0, (steps - 1).clamp(min=0).expand_as(seen))
+    return torch.where(steps > 0, before, -1)
 
 
 def running_most(steps: Tensor) -> Tensor:
