@@ -26,6 +26,7 @@ import functools
 
 from ostinato.backends.fused.compile import compile_text
 
+PANEL_BYTES = 64
 PANEL = {"f4": 16, "f8": 8}
 """Columns of a panel: 64 bytes."""
 
