@@ -175,7 +175,7 @@ def bounds(numbers: Tensor) -> tuple[int, int]:
     """The smallest and the largest number."""
     if numbers.numel() > FEW:
         return int(numbers.min()), int(numbers.max())
-    listed: list[int] = numbers.tolist()
+    listed: list[int] = numbers.tolist()  # pyright: ignore
     return min(listed), max(listed)
 
 
