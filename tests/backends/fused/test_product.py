@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+import ostinato
+from ostinato import cells
 from ostinato.backends.fused.native import compile, dense, parallel, product
+from ostinato.backends.fused.native.script import Ref, Script
 from ostinato.backends.fused.native.source import build, machine, tile
 
 KINDS = ("f4", "f8")
@@ -230,3 +233,44 @@ def test_blocks_suit_all_tiles():
     assert machine.row_block() % tile.usual_rows() == 0
     assert machine.row_block() >= tile.few_rows() >= tile.max_rows()
     assert machine.depth_block() * 64 <= machine.cache(1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("columns", "depth"), [(16, 3), (144, 700), (512, 1100)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_that_are_read_where_they_lie(dtype, columns, depth, threads):
+    """A row times a matrix, which is not packed: the bits of the product with one that is."""
+    random = torch.Generator().manual_seed(depth)
+    row = torch.randn(1, depth, generator=random, dtype=dtype)
+    d = torch.randn(depth, columns + 3, generator=random, dtype=dtype)[:, :columns]
+    kind, out = dense.KINDS[dtype], torch.full((1, columns), torch.nan, dtype=dtype)
+    script = Script()
+    left, right = dense.Matrix(Ref("row"), depth), dense.Matrix(Ref("d"), columns + 3)
+    into, size = dense.Matrix(Ref("out"), columns), (1, columns, depth)
+    dense.multiply(script, left, right, into, size, kind, threads)
+    ready, blocks = script.finish(), {"row": row, "d": d, "out": out}
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        ready.run([blocks[str(name)].data_ptr() for name in ready.blocks])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(out, dense.matmul(row, d.t(), torch.empty(1, columns, dtype=dtype)))
+    torch.testing.assert_close(out, row @ d, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("hidden", [4, 16, 20])
+@pytest.mark.parametrize("kind", [cells.LSTM, cells.GRU, cells.Elman])
+def test_gradients_of_a_weight_of_one_column(kind, hidden):
+    cell, xs = kind(1, hidden), torch.randn(40, 7, 1)
+    lengths = torch.randint(1, 41, (7,), generator=torch.Generator().manual_seed(0))
+    for given in ({}, {"lengths": lengths}):
+        found = [
+            torch.autograd.grad(
+                ostinato.unroll(cell, xs, backend=name, **given)[0].square().sum(),
+                list(cell.parameters()),
+            )
+            for name in ("fused", "eager")
+        ]
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ostinato.backends.fused.native import parallel
 from ostinato.backends.fused.native.product import address, packed_size, padded
 from ostinato.backends.fused.native.script import Ref, Script
-from ostinato.backends.fused.native.source.abi import PANEL
+from ostinato.backends.fused.native.source.abi import PANEL, PANEL_BYTES
 from ostinato.backends.fused.native.source.machine import depth_block, row_block
 
 KINDS = {torch.float32: "f4", torch.float64: "f8"}
@@ -50,11 +50,13 @@ def pack(
 
 
 def multiply(
-    script: Script, a: Matrix, packed: Ref, c: Matrix, size: tuple[int, int, int], kind: str,
+    script: Script, a: Matrix, w: Ref | Matrix, c: Matrix, size: tuple[int, int, int], kind: str,
     threads: int, start: Matrix | None = None, room: Ref | None = None,
 ) -> None:  # fmt: skip
     """c [rows, columns] = a [rows, depth] times what is packed, added to start where there is one.
 
+    ``w`` is what is packed, or where it lies as [depth, columns] with rows of whole panels, to be
+    read from there: of few rows of a, packing would be most of the work.
     ``size`` is (rows, columns, depth). Strides of a may be any; columns of c and start lie side by
     side. The start may be c itself, or one row for all. With ``room`` for `gather_size` numbers,
     the rows of an a that is read as its transpose are gathered first, block by block.
@@ -70,11 +72,15 @@ def multiply(
         row_step = share(rows, 24, threads)
     else:
         column_step = share(columns, PANEL[kind], threads)
+    if isinstance(w, Matrix):
+        packed, panel, step = w.at, PANEL_BYTES, w.row
+    else:
+        packed, panel, step = w, depth * PANEL_BYTES, PANEL[kind]
     shares = -(-rows // row_step) * -(-columns // column_step)
     table = script.table(
         0, shares, row_step, column_step, a.at, a.row, a.column, packed, c.at, c.row, begin.at,
         begin.row, rows, columns, depth, int(start is not None), 0,
-        room if gathered and room is not None else 0,
+        room if gathered and room is not None else 0, panel, step,
     )  # fmt: skip
     script.call(address("product_share", kind), table, shares)
 

@@ -342,14 +342,17 @@ class Framing:
             # the gradient is that of w.T: the other product, so that rows of the result are dense
             left, right, first, second = right, left, second, first
         out = Ref(("grad", gram.param)) + (first[0] * shape[-1] + second[0]) * self.size
-        packed = self.room(product.packed_size(second[1], records, self.kind))
-        threads = self.threads
-        dense.pack(self.script, right.transposed, packed, second[1], records, self.kind, threads)
-        to = Matrix(out, shape[-1])
-        size = (first[1], second[1], records)
+        to, size = Matrix(out, shape[-1]), (first[1], second[1], records)
+        a_side, w_side = left.transposed, right.transposed
+        packed: Ref | Matrix
+        if shape[-1] == 1 and left.column == 1 and first[1] % product.PANEL[self.kind] == 0:
+            # of one column, as in a series, the gradient is a row, x^T d with d read as it lies
+            a_side, packed, to, size = w_side, left, Matrix(out, first[1]), (1, first[1], records)
+        else:
+            packed = self.room(product.packed_size(second[1], records, self.kind))
+            dense.pack(self.script, w_side, packed, second[1], records, self.kind, self.threads)
         start = to if gram.param in begun else None
         dense.multiply(
-            self.script, left.transposed, packed, to, size, self.kind, threads, start,
-            self.gather_room,
-        )  # fmt: skip
+            self.script, a_side, packed, to, size, self.kind, self.threads, start, self.gather_room
+        )
         begun.add(gram.param)

@@ -34,9 +34,9 @@ PACK_BLOCK = 32
 def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
     """Tiles of equal rows: all of them with the same panels, then with the next ones."""
     tile = define_tiles(module, kind)
-    function, builder, given = define(module, f"tile_rows_{kind}", 15)
-    a, a_tile, a_row, a_column, packed, panel, c, c_row, start, start_row, depth = given[:11]
-    accumulate, tiles, rows, panels = given[11:]
+    function, builder, given = define(module, f"tile_rows_{kind}", 16)
+    a, a_tile, a_row, a_column, packed, panel, step, c, c_row, start, start_row = given[:11]
+    depth, accumulate, tiles, rows, panels = given[11:]
     most = choose_panels(rows)
     groups = panels.up(most)
     with count(0, groups) as group:
@@ -47,8 +47,9 @@ def define_tile_rows(module: ir.Module, kind: str) -> ir.Function:
         with count(0, tiles) as t:
             row = t * rows
             call(
-                tile, a + t * a_tile, a_row, a_column, weights, panel, c + across + row * c_row,
-                c_row, start + across + row * start_row, start_row, depth, accumulate, rows, share,
+                tile, a + t * a_tile, a_row, a_column, weights, panel, step,
+                c + across + row * c_row, c_row, start + across + row * start_row, start_row, depth,
+                accumulate, rows, share,
             )  # fmt: skip
     builder.ret_void()
     return function
@@ -91,9 +92,9 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
     `room` for it, each block of A is gathered first.
     """
     tile_rows, gather = define_tile_rows(module, kind), define_gather(module, kind)
-    function, builder, given = define(module, f"block_{kind}", 13)
-    a, a_row, a_column, packed, c, c_row, begin, begin_row, rows, panels, depth = given[:11]
-    accumulate, room = given[11:]
+    function, builder, given = define(module, f"block_{kind}", 15)
+    a, a_row, a_column, packed, panel, step, c, c_row, begin, begin_row, rows = given[:11]
+    panels, depth, accumulate, room = given[11:]
     size, gathered = SIZES[kind], room.test("!=", 0)
     tallest = choose(rows.test("<=", few_rows()), rows * 0 + max_rows(), usual_rows())
     tiles = rows.up(tallest)
@@ -102,7 +103,7 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
     above = taller * (low + 1)
     with count(0, depth, depth_block()) as start:
         corner = a + start * a_column * size
-        weights = packed + start * PANEL_BYTES
+        weights = packed + start * step * size
         block = (depth - start).at_most(depth_block())
         at_first = start.test("==", 0)
         add = choose(at_first, accumulate, 1)
@@ -115,7 +116,7 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
                 tile_rows, choose(gathered, own, corner + first * a_row),
                 choose(gathered, tall * block * size, tall * a_row),
                 choose(gathered, tall * 0 + size, a_row), choose(gathered, tall, a_column),
-                weights, depth * PANEL_BYTES, c + first * c_row, c_row,
+                weights, panel, step, c + first * c_row, c_row,
                 origin + first * origin_row, origin_row, block, add, number, tall, panels,
             )  # fmt: skip
     builder.ret_void()
@@ -125,9 +126,9 @@ def define_block(module: ir.Module, kind: str) -> ir.Function:
 def define_product(module: ir.Module, kind: str) -> ir.Function:
     """Block after block of rows; `direct` panels go to C, and part of one through a scratch."""
     block = define_block(module, kind)
-    some, builder, given = define(module, f"some_{kind}", 14)
-    a, a_row, a_column, packed, c, c_row, start, start_row, rows, columns, depth = given[:11]
-    accumulate, direct, room = given[11:]
+    some, builder, given = define(module, f"some_{kind}", 16)
+    a, a_row, a_column, packed, panel, step, c, c_row, start, start_row, rows = given[:11]
+    columns, depth, accumulate, direct, room = given[11:]
     a_bytes, c_bytes, start_bytes = (row * SIZES[kind] for row in (a_row, c_row, start_row))
     panels = columns.up(width(kind))
     space = ir.ArrayType(vector(kind), row_block())
@@ -136,15 +137,15 @@ def define_product(module: ir.Module, kind: str) -> ir.Function:
         height = (rows - row).at_most(row_block())
         at, to, begin = a + row * a_bytes, c + row * c_bytes, start + row * start_bytes
         call(
-            block, at, a_bytes, a_column, packed, to, c_bytes, begin, start_bytes, height, direct,
-            depth, accumulate, room,
+            block, at, a_bytes, a_column, packed, panel, step, to, c_bytes, begin, start_bytes,
+            height, direct, depth, accumulate, room,
         )  # fmt: skip
         with builder.if_then(direct.test("<", panels)):
-            last = packed + direct * depth * PANEL_BYTES
+            last = packed + direct * panel
             bytes_apart = row * 0 + PANEL_BYTES
             call(
-                block, at, a_bytes, a_column, last, scratch, bytes_apart, scratch, bytes_apart,
-                height, row * 0 + 1, depth, 0, room,
+                block, at, a_bytes, a_column, last, panel, step, scratch, bytes_apart, scratch,
+                bytes_apart, height, row * 0 + 1, depth, 0, room,
             )  # fmt: skip
             rest, across = columns - direct * width(kind), direct * PANEL_BYTES
             copy_part(
@@ -154,13 +155,15 @@ def define_product(module: ir.Module, kind: str) -> ir.Function:
     builder.ret_void()
 
     _, builder, given = define(module, f"strided_{kind}", 10)
-    call(some, *given[:6], *given[4:], given[7] // width(kind), 0)
+    packed = (given[8] * PANEL_BYTES, width(kind))
+    call(some, *given[:4], *packed, *given[4:6], *given[4:], given[7] // width(kind), 0)
     builder.ret_void()
     for name in ("product", "padded"):
         _, builder, (a, a_row, *others) = define(module, f"{name}_{kind}", 9)
         columns = others[4]
         direct = columns.up(width(kind)) if name == "padded" else columns // width(kind)
-        call(some, a, a_row, 1, *others[:3], *others[1:], direct, 0)
+        packed = (others[5] * PANEL_BYTES, width(kind))
+        call(some, a, a_row, 1, others[0], *packed, *others[1:3], *others[1:], direct, 0)
         builder.ret_void()
     return some
 
@@ -198,7 +201,7 @@ def take(counter: Whole) -> Whole:
 def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
     """Parts of a product or of packing, for as many threads as come; see `dense`."""
     _, b, (data,) = define(module, f"product_share_{kind}", 1)
-    _, row_step, column_step, *numbers, _, room = read(data, 18)[1:]
+    _, row_step, column_step, *numbers, _, room, panel, step = read(data, 20)[1:]
     a, a_row, a_column, packed, c, c_row, start, start_row, *sizes = numbers
     rows, columns, depth, accumulate = sizes
     # of the rows that there are, which may be fewer than those that the steps were chosen for
@@ -214,7 +217,8 @@ def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Func
             size = SIZES[kind]
             here = (columns - column).at_most(column_step)
             call(
-                some, a + row * a_row * size, a_row, a_column, packed + column * depth * size,
+                some, a + row * a_row * size, a_row, a_column,
+                packed + column // width(kind) * panel, panel, step,
                 c + (row * c_row + column) * size, c_row,
                 start + (row * start_row + column) * size, start_row,
                 (rows - row).at_most(row_step), here, depth, accumulate, here // width(kind), own,

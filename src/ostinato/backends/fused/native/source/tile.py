@@ -88,6 +88,8 @@ class Operands:
     a_column: Whole
     packed: Whole
     panel: Whole
+    step: Whole
+    """Numbers from a row of a panel to the next."""
     c: Whole
     c_row: Whole
     start: Whole
@@ -151,7 +153,7 @@ class Tile:
             [b.gep(row, [indices[1]]) for row in rows],
             [b.gep(panel, [indices[2]]) for panel in panels],
         )
-        steps = (INT64(1), self.at.a_column.value, INT64(width(self.kind)))
+        steps = (INT64(1), self.at.a_column.value, self.at.step.value)
         after = [b.add(index, step) for index, step in zip(indices, steps, strict=True)]
         pairs = ((indices, [INT64(0)] * 3, after), (totals, starts, results))
         for now, first, following in pairs:
@@ -210,10 +212,10 @@ class Tile:
 def define_tiles(module: ir.Module, kind: str) -> ir.Function:
     """A function that jumps to the loop for so many rows and panels.
 
-    tile(a, a_row, a_column, packed, panel, c, c_row, start, start_row, depth, accumulate, rows,
-    panels): a_column counts numbers, the other strides bytes.
+    tile(a, a_row, a_column, packed, panel, step, c, c_row, start, start_row, depth, accumulate,
+    rows, panels): a_column and step count numbers, the other strides bytes.
     """
-    function, builder, (*given, rows, panels) = define(module, f"tile_{kind}", 13)
+    function, builder, (*given, rows, panels) = define(module, f"tile_{kind}", 14)
     end = builder.append_basic_block("end")
     chosen = builder.switch((rows * 16 + panels).value, end)
     for r in range(1, max_rows() + 1):
