@@ -24,7 +24,7 @@ from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
 
 NEEDED = "2.13"
-"""The torch that this is made for and tried with; earlier ones that have the operators are let in."""
+"""The torch that this is tried with; earlier ones that have the operators are let in."""
 
 
 @final
