@@ -23,8 +23,8 @@ from ostinato.cell import Lift
 from ostinato.errors import BackendError
 from ostinato.typing import State, Tree
 
-NEEDED = "2.9"
-"""The first torch whose ``scan`` takes further inputs, and which ONNX can be made of."""
+NEEDED = "2.13"
+"""The torch that this is tried with; earlier ones that have the operators are let in."""
 
 
 @final
