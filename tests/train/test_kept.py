@@ -82,10 +82,13 @@ def test_a_path_that_leaves_the_run_is_refused(run: Run, name: str) -> None:
 
 def test_a_changed_result_is_named(run: Run) -> None:
     run.write_result({"loss": 1.5})
+    run = Run.open(run.folder)
     assert run.read_result() == {"loss": 1.5}
-    run.result_path.write_text(run.result_path.read_text().replace("1.5", "1.4"))
-    with pytest.raises(RunError, match="wanted the figures that training ended with"):
-        run.read_result()
+    whole = run.result_path.read_text()
+    for damaged in (whole.replace("1.5", "1.4"), whole.replace("checksum", "chocksum")):
+        run.result_path.write_text(damaged)
+        with pytest.raises(RunError, match="wanted the figures that training ended with"):
+            run.read_result()
 
 
 def test_seals() -> None:

@@ -21,7 +21,8 @@ FEW = 512
 
 def sequence(cell: Cell, xs: Tree) -> tuple[int, int]:
     """(T, B) of xs; raises where its shape, dtype or device does not suit the cell."""
-    if type(xs) is Tensor and xs.dim() == 3 and cell.input_size == xs.shape[2]:
+    plain = type(xs) is Tensor and xs.layout is torch.strided
+    if plain and xs.dim() == 3 and cell.input_size == xs.shape[2]:
         # the usual case first; what is wrong with others is said below
         parameter = first_parameter(cell, Tensor.is_floating_point)
         if parameter is None or (parameter.dtype is xs.dtype and parameter.device == xs.device):

@@ -39,7 +39,7 @@ from ostinato.train.folders import (
     read_object,
     readable,
 )
-from ostinato.train.kept import KEPT, check_kept, differences, is_sealed, kept_files, seal
+from ostinato.train.kept import CHECKSUM, KEPT, check_kept, differences, is_sealed, kept_files, seal
 from ostinato.train.lines import (
     Growing,
     Mark,
@@ -243,7 +243,9 @@ class Run:
         if not self.result_path.is_file():
             return None
         figures = read_object(self.result_path)
-        if not is_sealed(figures):
+        # damage to the name of the checksum is no older file, where the run has checksums
+        nameless = bool(self._kept) and CHECKSUM not in figures
+        if nameless or not is_sealed(figures):
             raise RunError(
                 str(self.result_path),
                 wanted="the figures that training ended with",
