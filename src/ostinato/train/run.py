@@ -244,7 +244,7 @@ class Run:
             return None
         figures = read_object(self.result_path)
         # damage to the name of the checksum is no older file, where the run has checksums
-        nameless = bool(self._kept) and CHECKSUM not in figures
+        nameless = CHECKSUM not in figures and CHECKSUM in read_object(self.config_path)
         if nameless or not is_sealed(figures):
             raise RunError(
                 str(self.result_path),
