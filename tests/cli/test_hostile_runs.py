@@ -20,6 +20,7 @@ COMMANDS = (
     ("report", "{run}"),
     ("explain", "{run}"),
     ("draw", "{run}", "-o", "picture.svg"),
+    ("export", "{run}", "--to", "model.onnx"),
     ("train", "--resume", "{run}"),
     ("train", "text", "verse.txt", "--from", "{run}"),
 )

@@ -11,6 +11,7 @@ import typer
 
 import ostinato
 from ostinato._stages import stage
+from ostinato.cli.code import AllowCode
 from ostinato.cli.screen import say
 from ostinato.data import require, write_json
 from ostinato.export.bundle import Bundle, checked_places, write_bundle
@@ -38,6 +39,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Take the place of files that are there.")
     ] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Write the best weights of a run as a model for ONNX Runtime, without Python or torch.
 
@@ -48,7 +50,7 @@ def export(
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, "onnx")
     checked_path(to, overwrite=True, folder_may_be_new=True, argument="to")
-    loaded = ostinato.load(run)
+    loaded = ostinato.load(run, allow_code=allow_code)
     job = loaded.job
     if job.exported is None:
         raise RunError(str(run), wanted="a run of a model to export", got=f"one of {job.name}")
