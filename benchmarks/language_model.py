@@ -13,6 +13,7 @@ from benchmarks.markdown import table, times
 from benchmarks.part import Part, Row
 from benchmarks.race import Effort, race
 from ostinato.data import ColumnSettings
+from ostinato.runs.job import settle_threads
 from ostinato.runs.text import COLUMNS, TRAINING
 from ostinato.text import Corpus, LanguageModel, ModelSettings, TextTask
 from ostinato.train import Solver, TrainSettings
@@ -77,11 +78,12 @@ def our_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) -> C
 def measure(effort: Effort) -> list[Row]:
     """One row, on as many threads as the command takes."""
     corpus = Corpus.build()
-    model, columns, threads = ModelSettings(), COLUMNS, TRAINING.threads
+    model, columns = ModelSettings(), COLUMNS
     if effort.quick:
         model, columns = ModelSettings(size=8, embedding=4), ColumnSettings(batch_size=2, bptt=5)
     usual = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    task = TextTask(LanguageModel(corpus.tokenizer.size, model), corpus, columns)
+    threads = settle_threads(TRAINING, task).threads
     try:
         steps = {
             "ours": our_step(corpus, model, columns),

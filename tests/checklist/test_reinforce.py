@@ -268,7 +268,7 @@ IMAGE = torch.arange(36.0).reshape(1, 1, 6, 6)
 
 
 def at(y: float, x: float) -> Tensor:
-    return torch.tensor([[y, x]])
+    return torch.tensor([[float(y), float(x)]])
 
 
 def test_row_60_crops_at_the_centre_and_the_corners() -> None:

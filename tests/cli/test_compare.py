@@ -50,18 +50,18 @@ def test_json_and_accuracy(ostinato, folder) -> None:
 
 
 def test_a_training_that_diverges_is_left_out(ostinato, folder) -> None:
-    (folder / "cells_of_mine.py").write_text(
+    (folder / "cells_that_diverge.py").write_text(
         "from ostinato.cells import GRU\n"
-        "def Wild(inputs, size):\n"
-        "    cell = GRU(inputs, size)\n"
-        "    cell.bias_hh.data.fill_(float('nan'))\n"
-        "    return cell\n"
+        "class Wild(GRU):\n"
+        "    def __init__(self, inputs, size):\n"
+        "        super().__init__(inputs, size)\n"
+        "        self.bias_hh.data.fill_(float('nan'))\n"
     )
-    flags = ("--cells", "cells_of_mine:Wild,gru", "--size", 4, "--seeds", 1, "--run", "mine")
+    flags = ("--cells", "cells_that_diverge:Wild,gru", "--size", 4, "--seeds", 1, "--run", "mine")
     done = ostinato("compare", "adding", *TINY, *flags)
     assert done.code == 0, done.err
     found = json.loads((folder / "mine" / "compare.json").read_text())
-    assert found["diverged"] == [{"cell": "cells_of_mine:Wild", "seed": 0}]
+    assert found["diverged"] == [{"cell": "cells_that_diverge:Wild", "seed": 0}]
     assert [each["cell"] for each in found["trained"]] == ["gru"]
     assert "is left out: layers.0.cell.bias_hh: wanted finite numbers" in done.err
     assert "seed 0 diverged" in done.out

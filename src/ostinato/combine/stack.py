@@ -50,6 +50,9 @@ class Stack(Composite):
         return cast("tuple[Cell, ...]", tuple(self.layers))
 
     def initial_state(self, batch_size: int, *, dtype: Any = None, device: Any = None) -> State:
+        # a layer without parameters keeps its state in the numbers of the others
+        if dtype is None:
+            dtype = next((p.dtype for p in self.parameters() if p.is_floating_point()), None)
         made = [c.initial_state(batch_size, dtype=dtype, device=device) for c in self.cells]
         return tuple(made)
 

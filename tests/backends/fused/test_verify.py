@@ -12,7 +12,7 @@ from torch import nn
 from catalogue import ENTRIES, Entry
 from ostinato import _tree, cells
 from ostinato.backends.call import initial_state
-from ostinato.backends.fused.ir.values import Graph, Reading, Value
+from ostinato.backends.fused.ir.values import Apply, Graph, Over, Reading, Strided, Value
 from ostinato.backends.fused.lower.program import forward
 from ostinato.backends.fused.lower.step import Step, lower
 from ostinato.backends.fused.passes.draft import Draft
@@ -148,15 +148,15 @@ def test_a_term_is_there_as_often_as_before() -> None:
 
 WRONG: dict[str, Callable[[Graph], Value]] = {
     "shapes": lambda g: g.make(
-        "pointwise", (g.input("x", 0, (4,)), g.input("x", 1, (3,))), ("add",), (4,)),
-    "a view beyond": lambda g: g.make("view", values(g)[:1], (2, (1,)), (3,)),
+        "pointwise", (g.input("x", 0, (4,)), g.input("x", 1, (3,))), Apply("add"), (4,)),
+    "a view beyond": lambda g: g.make("view", values(g)[:1], Strided(2, (1,)), (3,)),
     "a view of work": lambda g: g.make(
-        "view", (g.pointwise("tanh", values(g)[0]),), (0, (1,)), (2,)),
+        "view", (g.pointwise("tanh", values(g)[0]),), Strided(0, (1,)), (2,)),
     "parts on each other": lambda g: g.make(
-        "assemble", values(g)[:2], ((0, (1,)), (2, (1,))), (8,)),
+        "assemble", values(g)[:2], (Strided(0, (1,)), Strided(2, (1,))), (8,)),
     "a product beyond": lambda g: g.product(values(g)[0], values(g)[3], 4, n_start=1),
-    "no function": lambda g: g.make("pointwise", values(g)[:1], ("nothing",), (4,)),
-    "a reduction": lambda g: g.make("reduce", values(g)[:1], ("sum", (0,)), (2,)),
+    "no function": lambda g: g.make("pointwise", values(g)[:1], Apply("nothing"), (4,)),
+    "a reduction": lambda g: g.make("reduce", values(g)[:1], Over("sum", (0,)), (2,)),
 }  # fmt: skip
 
 
