@@ -16,8 +16,8 @@ from ostinato.combine.dropout import keep_masks
 from ostinato.typing import State, Tree
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-5}
-"""Relative to the largest entry. With layer norm over five entries the loop itself is 5e-6 from float64
-in float32, and a backend as far to the other side."""
+"""Relative to the largest entry. With layer norm over five entries the loop itself is 5e-6 from
+float64 in float32, and a backend as far to the other side."""
 
 FLOOR = 0.01
 """The least size that counts as the largest entry: data are of size 1, below is cancellation."""
