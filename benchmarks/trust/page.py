@@ -12,7 +12,7 @@ from benchmarks.markdown import table
 from benchmarks.page import ROOT
 from benchmarks.trust.check import GOOD, Check, Tally
 
-RESULTS = ROOT / "benchmarks" / "results" / "trust"
+RESULTS = ROOT / "benchmarks" / "trust" / "results"
 PAGE = ROOT / "docs" / "trust.md"
 HEAD = """\
 # Trust
@@ -21,7 +21,7 @@ Written by `python -m benchmarks trust`. Each check tries cases and looks at how
 same numbers, to the last bit; *noticed*, which is an error or a note in words; *harmless*, without
 any effect; or *refused*, before anything is done. Anything else is a fault and stands in words
 under its table. A short version of each check runs with the tests. No figure here is typed: they
-lie in `benchmarks/results/trust/`.
+lie in `benchmarks/trust/results/`.
 """
 
 
