@@ -66,9 +66,8 @@ def plain_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) ->
     return step
 
 
-def our_step(corpus: Corpus, model: ModelSettings, columns: ColumnSettings) -> Callable[[], None]:
+def our_step(task: TextTask) -> Callable[[], None]:
     """A step of the solver, as `ostinato train text` takes it."""
-    task = TextTask(LanguageModel(corpus.tokenizer.size, model), corpus, columns)
     solver = Solver(task, TrainSettings())
     batches = solver.batches()
     task.model.train()
@@ -86,7 +85,7 @@ def measure(effort: Effort) -> list[Row]:
     threads = settle_threads(TRAINING, task).threads
     try:
         steps = {
-            "ours": our_step(corpus, model, columns),
+            "ours": our_step(task),
             "torch": plain_step(corpus, model, columns),
         }
         found = race(steps, effort.but(seconds=8.0, turn=0.3))

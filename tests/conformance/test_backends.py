@@ -16,6 +16,7 @@ from conformance.scenario import (
     assert_same,
     prepare,
     results,
+    rounding,
 )
 from ostinato import _tree, explain, unroll
 from ostinato.backends import BACKENDS
@@ -52,10 +53,7 @@ def grid() -> list[tuple[Entry, Scenario, str]]:
 
 @pytest.mark.parametrize(("entry", "scenario", "backend"), grid(), ids=str)
 def test_equals_eager(entry: Entry, scenario: Scenario, backend: str) -> None:
-    # layer norm over a few features lets rounding grow with T: over 17 steps eager in float32 is
-    # itself up to 4e-5 off, so that only float64 can tell
-    chaotic = "layer_norm" in str(entry) and scenario.num_steps > 10
-    for dtype in DTYPES if not chaotic else (torch.float64,):
+    for dtype in DTYPES:
         ready = prepare(entry, scenario, dtype)
         want = results(lambda ready=ready: ready.run("eager"), ready)
         if not taken(entry, scenario, backend):
@@ -63,7 +61,10 @@ def test_equals_eager(entry: Entry, scenario: Scenario, backend: str) -> None:
                 ready.run(backend)
             return
         got = results(lambda ready=ready: ready.run(backend), ready)
-        assert_same(got, want, TOLERANCE[dtype])
+        # layer norm over a few features lets rounding grow: eager in float32 is itself up to 4e-5
+        # off, and nobody can tell more than that
+        grows = "layer_norm" in str(entry) and dtype == torch.float32
+        assert_same(got, want, TOLERANCE[dtype], rounding(ready, want) if grows else None)
 
 
 def test_the_grid_has_every_backend() -> None:

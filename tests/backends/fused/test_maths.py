@@ -194,4 +194,4 @@ def test_vectors_and_no_calls(name, kind):
 
 
 def test_everything_is_exported():
-    assert set(maths.__all__) == {*ONE, *TWO, "pow", "where"}
+    assert set(maths.__all__) == {*ONE, *TWO, "pow", "times", "where"}

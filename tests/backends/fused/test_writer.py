@@ -148,3 +148,18 @@ def test_many_buffers_are_vectors() -> None:
     single = re.findall(r"\tv?addss\b|\tfadd\ts\d+", assembly)
     assert packed
     assert not single
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_of_a_step_is_rounded_before_it_is_added(kind: str) -> None:
+    text = f"""
+def kernel(cur, rows):
+    a, b = load_i8(cur, 0), load_i8(cur, 1)
+    for j in lanes_{kind}(40):
+        x, y = load_{kind}(a, j), load_{kind}(a, j + 1)
+        store_{kind}(b, j, times(x, y) - times(y, x))
+"""
+    a = np.random.default_rng(0).standard_normal(41).astype(kind)
+    b = np.full(40, np.nan, kind)
+    run(text, a, b)
+    np.testing.assert_array_equal(b, 0)

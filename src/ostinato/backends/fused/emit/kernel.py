@@ -94,7 +94,7 @@ class RowText:
         self.loops = merged_loops(nest.shape, readings, nest.kept)
         known, depth = dict(self.known), self.depth
         kept = sum(loop.axis <= nest.kept for loop in self.loops)
-        in_lanes = apart(memory)
+        in_lanes = independent(memory)
         for i, loop in enumerate(self.loops):
             if i == kept:
                 self.start_folds(nest)
@@ -218,7 +218,7 @@ def merged_loops(shape: Shape, readings: list[tuple[Shape, Shape]], border: int)
     ]
 
 
-def apart(memory: list[Load | Store]) -> bool:
+def independent(memory: list[Load | Store]) -> bool:
     """Whether neighbouring turns of the innermost loop may run at once.
 
     They may not where one of them could read, or write again, what another one writes: where a

@@ -29,7 +29,8 @@ MISH_BORDER = 20.0
 
 
 FOLDED: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "times": operator.mul,
+    "neg": operator.neg,
 }  # fmt: skip
 """What is worked out at once where all arguments are constants."""
 
@@ -44,7 +45,7 @@ class Writer:
         values = [a if isinstance(a, Value) else self.graph.const(a) for a in args]
         if function in FOLDED and all(v.op == "const" for v in values):
             return self.graph.const(FOLDED[function](*(v.number for v in values)))
-        if function == "mul":
+        if function in ("mul", "times"):
             for one, other in (values, values[::-1]):
                 if one.op == "const" and one.number == 1.0:
                     return other
@@ -240,6 +241,10 @@ FUNCTIONS: dict[str, Function] = {
     "sub": Function("({0} - {1})", torch.sub, lambda w, g, out, a, b: (g, w("neg", g))),
     "mul": Function(
         "({0} * {1})", torch.mul, lambda w, g, out, a, b: (w("mul", g, b), w("mul", g, a))
+    ),
+    # what a step multiplies, torch rounds; within what is derived from one operation it is free
+    "times": Function(
+        "times({0}, {1})", torch.mul, lambda w, g, out, a, b: (w("mul", g, b), w("mul", g, a))
     ),
     "div": Function("({0} / {1})", torch.div, _div, 4),
     "neg": Function("(-{0})", torch.neg, lambda w, g, out, a: (w("neg", g),)),

@@ -57,10 +57,10 @@ def power(ctx: Lowering, a: Operand, exponent: float) -> Row:
         return Row(ctx.graph.const(1.0), row.shape, row.merged)
     if exponent in (1, 2, 3, 4):
         row = ctx.arithmetic("copy", a)
-        square = ctx.arithmetic("mul", row, row)
+        square = ctx.arithmetic("times", row, row)
         by = {1: row, 2: square}
-        by[3] = ctx.arithmetic("mul", square, row)
-        by[4] = ctx.arithmetic("mul", square, square)
+        by[3] = ctx.arithmetic("times", square, row)
+        by[4] = ctx.arithmetic("times", square, square)
         return by[int(exponent)]
     return ctx.arithmetic("pow", a, float(exponent))
 
@@ -221,13 +221,12 @@ def _logic(function: str) -> Rule:
     return rule
 
 
-RULES: dict[str, Rule] = {
-    name: _arithmetic(name) for name in (*UNARY, *FLAT, "maximum", "minimum", "mul")
-}
+RULES: dict[str, Rule] = {name: _arithmetic(name) for name in (*UNARY, *FLAT, "maximum", "minimum")}
 RULES |= {name: _compare(name) for name in COMPARE}
 RULES |= {name: _logic(function) for name, function in LOGIC.items()}
 RULES |= {
-    "add": add, "sub": sub, "rsub": rsub, "div": divide, "true_divide": divide, "where": where,
+    "add": add, "sub": sub, "rsub": rsub, "mul": _arithmetic("times"), "div": divide,
+    "true_divide": divide, "where": where,
     "reciprocal": lambda ctx, x: ctx.arithmetic("div", 1.0, x), "pow.Tensor_Scalar": power,
     "pow.Scalar": exponential, "clamp": clamp, "clamp_min": clamp, "hardtanh": hardtanh,
     "clamp_max": lambda ctx, x, high: clamp(ctx, x, None, high),

@@ -90,6 +90,31 @@ def call(function: ir.Function, *given: Whole | int) -> None:
     some.builder.call(function, [some.lift(number) for number in given])
 
 
+def call_at(address: Whole, *given: Whole | int) -> None:
+    """Call the C function at an address, of so many int64."""
+    kind = ir.FunctionType(ir.VoidType(), [INT64] * len(given))
+    address.builder.call(address.pointer(kind), [address.lift(number) for number in given])
+
+
+def entry(table: Whole, index: Whole | int) -> Whole:
+    """One number of a table."""
+    return read(table + 8 * index, 1)[0]
+
+
+def read(table: Whole, length: int) -> list[Whole]:
+    """The numbers of a table."""
+    b = table.builder
+    kind = table.value.type
+    return [Whole(b, b.load((table + 8 * i).pointer(kind))) for i in range(length)]
+
+
+def take(counter: Whole) -> Whole:
+    """Add one to the number at an address and give what it was, safe between threads."""
+    b = counter.builder
+    one = ir.Constant(counter.value.type, 1)
+    return Whole(b, b.atomic_rmw("add", counter.pointer(one.type), one, "monotonic"))
+
+
 @contextmanager
 def count(low: Whole | int, high: Whole, step: Whole | int = 1) -> Iterator[Whole]:
     """Write the body of a loop over range(low, high, step)."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import BUFFER, CLOCK, CODE, COUNT, SPARE
-from ostinato.backends.fused.native.source.int64 import INT64, Whole, call, count, define
-from ostinato.backends.fused.native.source.product import read, take
-
-KERNEL = ir.FunctionType(ir.VoidType(), [INT64] * 2)
-PRODUCT = ir.FunctionType(ir.VoidType(), [INT64] * 9)
-
-
-def entry(table: Whole, index: Whole | int) -> Whole:
-    """One number of a table."""
-    return read(table + 8 * index, 1)[0]
+from ostinato.backends.fused.native.source.int64 import (
+    INT64,
+    call,
+    call_at,
+    count,
+    define,
+    entry,
+    read,
+    take,
+)
 
 
 def define_one(module: ir.Module) -> ir.Function:
@@ -26,7 +26,7 @@ def define_one(module: ir.Module) -> ir.Function:
     kind, address = read(code, 2)
     with b.if_else(kind.test("==", 0)) as (kernel, product):
         with kernel:
-            b.call(address.pointer(KERNEL), [cur.value, rows.value])
+            call_at(address, cur, rows)
         with product:
             numbers = read(code, CODE)
             a = entry(cur, numbers[2]) + numbers[3]
@@ -35,7 +35,7 @@ def define_one(module: ir.Module) -> ir.Function:
                 a, numbers[4], numbers[5], c, numbers[8], rows * numbers[12], numbers[9],
                 numbers[10], numbers[11],
             ]  # fmt: skip
-            b.call(address.pointer(PRODUCT), [number.value for number in given])
+            call_at(address, *given)
     b.ret_void()
     return function
 

@@ -35,21 +35,24 @@ def host() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+def features() -> set[str]:
+    """What this CPU can do, as in ``+avx512f``."""
+    return set(host()[1].split(","))
+
+
 def vector_bytes() -> int:
     """Bytes of this CPU's vectors."""
-    features = set(host()[1].split(","))
-    if "+avx512f" in features:
+    if "+avx512f" in features():
         return 64
-    return 32 if "+avx" in features else 16
+    return 32 if "+avx" in features() else 16
 
 
 def panel_rows() -> int:
     """How many rows of 64 bytes the registers can add up; the rest of them is for operands."""
-    features = set(host()[1].split(","))
-    if "+avx512f" in features:
+    if "+avx512f" in features():
         return 24
     # half as many registers of half the size; NEON: all of them, of a quarter
-    return 6 if {"+avx", "+neon"} & features else 3
+    return 6 if {"+avx", "+neon"} & features() else 3
 
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")

@@ -24,7 +24,7 @@ from ostinato.backends.fused.native.source.scalars import Scalar
 __all__ = (
     "absolute", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p", "maximum",
     "minimum", "pow", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "tanh",
-    "trunc", "where",
+    "times", "trunc", "where",
 )  # fmt: skip
 
 
@@ -66,6 +66,11 @@ def round(x: Scalar) -> Scalar:
 def sign(x: Scalar) -> Scalar:
     """-1, 0 or 1; of NaN 0, as in torch."""
     return (x < 0.0).where(-1.0, (x > 0.0).where(1.0, 0.0))
+
+
+def times(a: Scalar, b: Scalar) -> Scalar:
+    """a * b as a step of its own: what is added to it is added to the rounded product."""
+    return a.times(b)
 
 
 def where(condition: Scalar, yes: Scalar, no: Scalar) -> Scalar:

@@ -12,7 +12,16 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import PANEL_BYTES, SIZES
-from ostinato.backends.fused.native.source.int64 import INT64, Whole, call, choose, count, define
+from ostinato.backends.fused.native.source.int64 import (
+    INT64,
+    Whole,
+    call,
+    choose,
+    count,
+    define,
+    read,
+    take,
+)
 from ostinato.backends.fused.native.source.machine import depth_block, row_block
 from ostinato.backends.fused.native.source.scalars import FLOATS
 from ostinato.backends.fused.native.source.tile import (
@@ -191,13 +200,6 @@ def copy_part(
                 b.store(value, place)
 
 
-def take(counter: Whole) -> Whole:
-    """Add one to the number at an address and give what it was, safe between threads."""
-    b = counter.builder
-    one = ir.Constant(counter.value.type, 1)
-    return Whole(b, b.atomic_rmw("add", counter.pointer(one.type), one, "monotonic"))
-
-
 def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Function) -> None:
     """Parts of a product or of packing, for as many threads as come; see `dense`."""
     _, b, (data,) = define(module, f"product_share_{kind}", 1)
@@ -236,13 +238,6 @@ def define_shares(module: ir.Module, kind: str, some: ir.Function, pack: ir.Func
                 out + first * depth * size,
             )  # fmt: skip
     b.ret_void()
-
-
-def read(table: Whole, length: int) -> list[Whole]:
-    """The numbers of a table."""
-    b = table.builder
-    kind = table.value.type
-    return [Whole(b, b.load((table + 8 * i).pointer(kind))) for i in range(length)]
 
 
 def define_pack_some(module: ir.Module, kind: str) -> ir.Function:

@@ -1,9 +1,8 @@
 """Numbers in LLVM code that is being written: one float, or one in each lane of a vector.
 
 Python's operators on a `Scalar` write LLVM instructions. A formula over them serves both floats and
-any number of lanes, and every instruction carries exactly the flags that are safe: within a formula
-multiply and add may be fused (`contract`), between the operations of a step each is rounded, as
-torch does, so that x * y - x * y is 0; nothing may assume that there is no NaN or infinity, or
+any number of lanes, and every instruction carries exactly the flags that are safe: multiply and add
+may be fused (`contract`), but for `times`; nothing may assume that there is no NaN or infinity, or
 reorder a sum. Where lanes meet a single number, that is used in all of them.
 """
 
@@ -23,7 +22,7 @@ from ostinato.backends.fused.native.source.machine import vector_bytes
 
 INT32 = ir.IntType(32)
 FLAGS = ("contract",)
-"""The flags of formulas. `reassoc` would turn x * 0 + (x - x) into 0 for x = NaN."""
+"""The flags of all arithmetic. `reassoc` would turn x * 0 + (x - x) into 0 for x = NaN."""
 
 FLOATS = {"f4": ir.FloatType(), "f8": ir.DoubleType()}
 WIDTHS = {"f4": (32, 23, 127), "f8": (64, 52, 1023)}
@@ -73,8 +72,6 @@ class Scalar:
     value: ir.Value
     kind: str
     """``f4`` or ``f8``: which float this is, or which one its condition belongs to."""
-    in_formula: bool = False
-    """Whether a multiplication and an addition of it may be rounded once."""
 
     @property
     def lanes(self) -> int:
@@ -82,7 +79,7 @@ class Scalar:
         return kind.count if isinstance(kind, ir.VectorType) else 1
 
     def like(self, value: ir.Value) -> Scalar:
-        return Scalar(self.builder, value, self.kind, self.in_formula)
+        return Scalar(self.builder, value, self.kind)
 
     def lift(self, number: float) -> Scalar:
         """A number beside this one, as a float of the same kind."""
@@ -102,8 +99,7 @@ class Scalar:
 
     def write(self, instruction: str, other: Scalar | float) -> Scalar:
         """One instruction of arithmetic."""
-        flags = FLAGS if self.in_formula else ()
-        return self.like(getattr(self.builder, instruction)(*self.together(other), flags=flags))
+        return self.like(getattr(self.builder, instruction)(*self.together(other), flags=FLAGS))
 
     def __add__(self, other: Scalar | float) -> Scalar:
         return self.write("fadd", other)
@@ -113,6 +109,10 @@ class Scalar:
 
     def __mul__(self, other: Scalar | float) -> Scalar:
         return self.write("fmul", other)
+
+    def times(self, other: Scalar | float) -> Scalar:
+        """The product, rounded before anything is added to it: x * y - x * y is then 0."""
+        return self.like(self.builder.fmul(*self.together(other)))
 
     def __truediv__(self, other: Scalar | float) -> Scalar:
         return self.write("fdiv", other)
@@ -206,19 +206,18 @@ class Scalar:
         if self.double:
             return self
         wide = self.builder.fpext(self.value, in_lanes(FLOATS["f8"], self.lanes))
-        return Scalar(self.builder, wide, "f8", self.in_formula)
+        return Scalar(self.builder, wide, "f8")
 
     def to(self, kind: str) -> Scalar:
         """This float64 number rounded to `kind`."""
         if kind == "f8":
             return self
         narrow = self.builder.fptrunc(self.value, in_lanes(FLOATS["f4"], self.lanes))
-        return Scalar(self.builder, narrow, kind, self.in_formula)
+        return Scalar(self.builder, narrow, kind)
 
     def bits(self) -> Bits:
         words = in_lanes(ir.IntType(WIDTHS[self.kind][0]), self.lanes)
-        word = self.builder.bitcast(self.value, words)
-        return Bits(self.builder, word, self.kind, self.lanes, self.in_formula)
+        return Bits(self.builder, self.builder.bitcast(self.value, words), self.kind, self.lanes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +228,6 @@ class Bits:
     value: ir.Value
     kind: str
     lanes: int
-    in_formula: bool
 
     def lift(self, other: Bits | int) -> ir.Value:
         if isinstance(other, Bits):
@@ -239,18 +237,17 @@ class Bits:
     def apply(self, instruction: str, other: Bits | int) -> Bits:
         """`add`, `sub`, `and_`, `or_`, `xor`, `shl`, `lshr`."""
         written = getattr(self.builder, instruction)(self.value, self.lift(other))
-        return Bits(self.builder, written, self.kind, self.lanes, self.in_formula)
+        return Bits(self.builder, written, self.kind, self.lanes)
 
     def nonzero(self) -> Scalar:
         """A condition: whether any bit is set."""
         written = self.builder.icmp_unsigned("!=", self.value, self.lift(0))
-        return Scalar(self.builder, written, self.kind, self.in_formula)
+        return Scalar(self.builder, written, self.kind)
 
     def float(self) -> Scalar:
         """The float with these bits."""
         floats = in_lanes(FLOATS[self.kind], self.lanes)
-        value = self.builder.bitcast(self.value, floats)
-        return Scalar(self.builder, value, self.kind, self.in_formula)
+        return Scalar(self.builder, self.builder.bitcast(self.value, floats), self.kind)
 
 
 @dataclass

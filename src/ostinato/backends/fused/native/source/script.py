@@ -12,11 +12,19 @@ from __future__ import annotations
 from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import HEAD, SIZES
-from ostinato.backends.fused.native.source.int64 import INT64, call, choose, count, define
-from ostinato.backends.fused.native.source.product import read, take
+from ostinato.backends.fused.native.source.int64 import (
+    INT64,
+    call,
+    call_at,
+    choose,
+    count,
+    define,
+    entry,
+    read,
+    take,
+)
 from ostinato.backends.fused.native.source.scalars import FLOATS
 
-WORK = ir.FunctionType(ir.VoidType(), [INT64])
 THREADS = ir.FunctionType(ir.VoidType(), [INT64, INT64, ir.IntType(32), ir.IntType(32)])
 """OpenMP's: function, data, number of threads, flags."""
 
@@ -33,7 +41,7 @@ def define_place(module: ir.Module) -> ir.Function:
     with count(0, number) as i:
         at, block, offset, factor = read(spots + i * 32, 4)
         # the first block is the words themselves
-        base = choose(block.test("==", 0), own, read(data + (block + HEAD - 1) * 8, 1)[0])
+        base = choose(block.test("==", 0), own, entry(data, block + (HEAD - 1)))
         b.store((base * factor + offset).value, (own + at * 8).pointer(INT64))
     b.ret_void()
     return function
@@ -46,12 +54,12 @@ def define_run(module: ir.Module) -> None:
     call(place, data)
     openmp, threads, _, _, _, _, start, own_bytes = read(data, 8)
     listed = data + own_bytes + start
-    with count(0, read(listed, 1)[0]) as i:
+    with count(0, entry(listed, 0)) as i:
         function, given, shares = read(listed + (i * 3 + 1) * 8, 3)
         alone = b.or_(shares.test("==", 1), threads.test("==", 1))
         with b.if_else(alone) as (here, everywhere):
             with here:
-                b.call(function.pointer(WORK), [given.value])
+                call_at(function, given)
             with everywhere:
                 number = b.trunc(threads.value, ir.IntType(32))
                 team = openmp.pointer(THREADS)

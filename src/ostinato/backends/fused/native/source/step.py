@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from ostinato.backends.fused.native.source.abi import SIZES, STEP
-from ostinato.backends.fused.native.source.int64 import INT64, Whole, count, define
-from ostinato.backends.fused.native.source.product import read
+from ostinato.backends.fused.native.source.int64 import Whole, call_at, count, define, entry, read
 from ostinato.backends.fused.native.source.scalars import (
     FLOATS,
     Scalar,
@@ -28,8 +27,6 @@ from ostinato.backends.fused.native.source.scalars import (
     in_lanes,
 )
 
-KERNEL = ir.FunctionType(ir.VoidType(), [INT64] * 2)
-FUNCTION = ir.FunctionType(ir.VoidType(), [INT64] * 11)
 HEIGHT = 4
 """Rows of W at a time: what is read of A serves all of them."""
 
@@ -45,12 +42,12 @@ def define_step(module: ir.Module) -> None:
         address, is_function, *words = read(code + i * (8 * STEP), STEP)
         with b.if_else(is_function.test("==", 0)) as (kernel, function):
             with kernel:
-                b.call(address.pointer(KERNEL), [cur.value, rows.value])
+                call_at(address, cur, rows)
             with function:
                 given: list[Whole] = []
                 for slot, start, row in (words[j : j + 3] for j in range(0, 12, 3)):
-                    given += [read(cur + slot * 8, 1)[0] + start, row]
-                b.call(address.pointer(FUNCTION), [n.value for n in (*given, *words[12:])])
+                    given += [entry(cur, slot) + start, row]
+                call_at(address, *given, *words[12:])
     b.ret_void()
 
 

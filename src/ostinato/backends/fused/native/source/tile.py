@@ -18,7 +18,7 @@ from llvmlite import ir
 from ostinato.backends.fused.native.source.abi import PANEL_BYTES, SIZES
 from ostinato.backends.fused.native.source.int64 import INT64, Whole, choose, define
 from ostinato.backends.fused.native.source.machine import panel_rows
-from ostinato.backends.fused.native.source.scalars import FLOATS
+from ostinato.backends.fused.native.source.scalars import FLOATS, spread
 
 CONTRACT = ("contract",)
 MAX_ROWS = 12
@@ -177,7 +177,7 @@ class Tile:
         pointer = vector(self.kind).as_pointer()
 
         def factor(r: int) -> ir.Value:
-            return self.spread(b.load(column[r]))
+            return spread(b, b.load(column[r]), width(self.kind))
 
         def weight(p: int) -> ir.Value:
             return b.load(b.bitcast(panels[p], pointer), align=SIZES[self.kind])
@@ -199,14 +199,6 @@ class Tile:
                 for p, w in enumerate(weights):
                     add(r, p, f, w)
         return results
-
-    def spread(self, number: ir.Value) -> ir.Value:
-        """A vector of equal numbers."""
-        b = self.builder
-        undefined = ir.Constant(vector(self.kind), ir.Undefined)
-        one = b.insert_element(undefined, number, ir.IntType(32)(0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), width(self.kind)), None)
-        return b.shuffle_vector(one, undefined, lanes)
 
 
 def define_tiles(module: ir.Module, kind: str) -> ir.Function:

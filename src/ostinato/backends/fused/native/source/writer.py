@@ -21,7 +21,7 @@ over all entries of the loops that follow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,7 @@ from llvmlite import ir
 
 from ostinato.backends.fused.native.source import maths
 from ostinato.backends.fused.native.source.abi import SIZES
-from ostinato.backends.fused.native.source.int64 import INT64, Whole, count
+from ostinato.backends.fused.native.source.int64 import INT64, Whole, call_at, count
 from ostinato.backends.fused.native.source.scalars import (
     FLOATS,
     INT32,
@@ -76,12 +76,6 @@ class Lane:
 Index = Lane | Whole | int
 
 
-def apply(formula: Callable[..., Scalar], *given: Scalar) -> Scalar:
-    """A formula, whose own arithmetic may be fused, of numbers whose arithmetic may not."""
-    inside = (replace(number, in_formula=True) for number in given)
-    return replace(formula(*inside), in_formula=False)
-
-
 def power_of_two(number: int) -> int:
     """The next one that is no smaller."""
     return 1 << (number - 1).bit_length()
@@ -97,8 +91,8 @@ class Writer:
 
     def names(self) -> dict[str, Any]:
         """All that a text may use."""
-        found: dict[str, Any] = {n: partial(apply, getattr(maths, n)) for n in maths.__all__}
-        found |= {"inf": float("inf"), "nan": float("nan"), "call": self.call}
+        found: dict[str, Any] = {name: getattr(maths, name) for name in maths.__all__}
+        found |= {"inf": float("inf"), "nan": float("nan"), "call": call_at}
         found |= {"range": self.range, "load_i8": self.load_i8, "store_i8": self.store_i8}
         for kind in FLOATS:
             found[kind] = partial(self.number, kind)
@@ -152,11 +146,6 @@ class Writer:
     def store_i8(self, address: Whole, index: Whole | int, number: Whole | int) -> None:
         """Write an int64 of a table."""
         self.builder.store(self.whole(number).value, self.place(INT64, address, index))
-
-    def call(self, function: Whole, *given: Whole | int) -> None:
-        """Call the C function at an address, of so many int64."""
-        kind = ir.FunctionType(ir.VoidType(), [INT64] * len(given))
-        self.builder.call(function.pointer(kind), [self.whole(number).value for number in given])
 
     def load(self, kind: str, address: Whole, index: Index) -> Scalar:
         """A number for each lane, or one for all."""
